@@ -21,9 +21,13 @@ from typing import Any, BinaryIO, TypeVar
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode, urljoin
 from urllib.request import Request, urlopen
+from uuid import uuid4
 
 Row = dict[str, Any]
+Headers = dict[str, str]
 Found = TypeVar("Found")
+JSON = "application/json"
+TUS = {"Tus-Resumable": "1.0.0"}
 CHUNK = 8 << 20  # bytes of an upload that are sent at once
 TIMEOUT = 60.0  # seconds
 
@@ -83,41 +87,27 @@ class AvaStudio:
         return self._all(_of(name, "activity"), **query)
 
     def upload(self, name: str, path: Path) -> str:
-        """Upload a zip of videos by the tus protocol, and go on where it stopped.
-
-        Returns the SHA-256 of the zip. Called again with the same file, it continues the upload
-        that was interrupted.
-        """
-        size = path.stat().st_size
-        digest = _sha256(path)
-        metadata = {"filename": path.name, "fingerprint": digest}
-        headers = {
-            "Tus-Resumable": "1.0.0",
-            "Upload-Length": str(size),
-            "Upload-Metadata": ",".join(
-                f"{key} {base64.b64encode(value.encode()).decode()}"
-                for key, value in metadata.items()
-            ),
-        }
-        _, answered = self._call("POST", _of(name, "transfers"), headers=headers)
-        if "Upload-Part-Size" in answered:
-            raise ApiError(501, "Files go to a bucket here: upload on the page, or by parts.")
-        target = answered["Location"]
-        offset = int(answered.get("Upload-Offset", "0"))
+        """Upload a zip of videos, or continue an upload that broke off; the zip's SHA-256."""
         with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            metadata = f"filename {_base64(path.name)},fingerprint {_base64(digest)}"
+            size = path.stat().st_size
+            headers = TUS | {"Upload-Length": str(size), "Upload-Metadata": metadata}
+            _, answered = self._call("POST", _of(name, "transfers"), headers=headers)
+            if "Upload-Part-Size" in answered:
+                raise ApiError(501, "Files go to a bucket: upload on the page, or by parts.")
+            offset = int(answered.get("Upload-Offset", "0"))
             while offset < size:
-                offset = self._send_chunk(target, file, offset)
+                offset = self._send_chunk(answered["Location"], file, offset)
         return digest
 
     def _send_chunk(self, target: str, file: BinaryIO, offset: int) -> int:
         file.seek(offset)
         chunk = file.read(CHUNK)
-        checksum = base64.b64encode(hashlib.sha256(chunk).digest()).decode()
-        headers = {
-            "Tus-Resumable": "1.0.0",
+        headers = TUS | {
             "Content-Type": "application/offset+octet-stream",
             "Upload-Offset": str(offset),
-            "Upload-Checksum": f"sha256 {checksum}",
+            "Upload-Checksum": f"sha256 {_base64(hashlib.sha256(chunk).digest())}",
         }
         _, answered = self._call("PATCH", target, body=chunk, headers=headers)
         return int(answered["Upload-Offset"])
@@ -188,11 +178,7 @@ class AvaStudio:
     def import_answers(self, name: str, task: int, content: bytes) -> Row:
         """Import answers to a task: CVAT for video 1.1, as XML or in a zip."""
         kind = "application/zip" if content[:2] == b"PK" else "application/xml"
-        found, _ = self._call(
-            "POST", _of(name, "tasks", task, "answers"), body=content,
-            headers={"Content-Type": kind},
-        )  # fmt: skip
-        return _object(found)
+        return self._send("POST", _of(name, "tasks", task, "answers"), content, kind)
 
     def answers(self, name: str, task: int) -> list[Row]:
         """The versions of the answers to a task, the newest first."""
@@ -201,6 +187,24 @@ class AvaStudio:
     def answers_version(self, name: str, task: int, number: int) -> Row:
         """One version: each person at each keyframe."""
         return self._get(_of(name, "tasks", task, "answers", number))
+
+    def imports(self, name: str) -> list[Row]:
+        return self._all(_of(name, "imports"))
+
+    def label_import(self, name: str, number: int) -> Row:
+        """One import: its `preview`, and its `outcome` once answers were taken."""
+        return self._get(_of(name, "imports", number))
+
+    def begin_import(self, name: str, path: Path, *, source: str, **more: str) -> Row:
+        """Upload a file for a preview; `source` is whose answers it holds."""
+        return self._send("POST", _of(name, "imports"), *_form({"source": source} | more, path))
+
+    def choose_import(self, name: str, number: int, **choices: Any) -> Row:
+        """Preview it with other choices (`mapping`, ...); `confirm=True` takes its answers."""
+        return self._send("POST", _of(name, "imports", number), choices)
+
+    def undo_import(self, name: str, number: int) -> Row:
+        return self._send("POST", _of(name, "imports", number, "undo"), {})
 
     def comment(self, name: str, task: int, text: str) -> Row:
         return self._send("POST", _of(name, "tasks", task, "comments"), {"text": text})
@@ -219,9 +223,8 @@ class AvaStudio:
 
     def submit(self, name: str, task: int, *, holder: str, last: int) -> int:
         """Submit the draft; the number of the version of answers."""
-        body = {"holder": holder, "last": last}
-        found = self._send("POST", _of(name, "tasks", task, "draft", "submit"), body)
-        return int(found["version"])
+        path = _of(name, "tasks", task, "draft", "submit")
+        return int(self._send("POST", path, {"holder": holder, "last": last})["version"])
 
     def agreement(self, name: str, clip: str = "") -> dict[str, list[Row]]:
         """The tables of agreement of a dataset, or of one clip: rows by the table's name."""
@@ -230,15 +233,10 @@ class AvaStudio:
 
     def adjudication(self, name: str, *, kind: str = "open") -> Iterator[Row]:
         """All questions that wait for a decision."""
-        after = ""
-        while True:
-            query = {"kind": kind} | ({"after": after} if after else {})
-            found, _ = self._call("GET", _of(name, "adjudication"), query=query)
-            items = json.loads(found)
+        query = {"kind": kind}
+        while items := json.loads(self._call("GET", _of(name, "adjudication"), query=query)[0]):
             yield from items
-            if not items:
-                return
-            after = items[-1]["key"]
+            query["after"] = items[-1]["key"]
 
     def adjudicate(
         self, name: str, *, clip: str, seconds: Sequence[int], person_id: int, **more: Any
@@ -284,10 +282,8 @@ class AvaStudio:
         return self._save(_of(name, "releases", number, "zip") + query, target)
 
     def delete_release_files(self, name: str, number: int) -> Row:
-        found, _ = self._call(
-            "DELETE", _of(name, "releases", number), query={"confirm": str(number)}
-        )
-        return _object(found)
+        path, query = _of(name, "releases", number), {"confirm": str(number)}
+        return _object(self._call("DELETE", path, query=query)[0])
 
     def bundles(self, name: str) -> list[Row]:
         return self._all(_of(name, "bundles"))
@@ -309,10 +305,10 @@ class AvaStudio:
     def _get(self, path: str, **query: str) -> Row:
         return _object(self._call("GET", path, query=query)[0])
 
-    def _send(self, method: str, path: str, body: Row) -> Row:
-        headers = {"Content-Type": "application/json"}
-        found, _ = self._call(method, path, body=json.dumps(body).encode(), headers=headers)
-        return _object(found)
+    def _send(self, method: str, path: str, body: Row | bytes, kind: str = JSON) -> Row:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"Content-Type": kind}
+        return _object(self._call(method, path, body=content, headers=headers)[0])
 
     def _all(self, path: str, **query: str) -> list[Row]:
         """The rows of all pages of a list."""
@@ -327,9 +323,8 @@ class AvaStudio:
         """Save a file; what is there already is continued."""
         partial = target.with_name(f"{target.name}.part")
         start = partial.stat().st_size if partial.exists() else 0
-        request = self._request(
-            "GET", path, None, {"Range": f"bytes={start}-"} if start else {}
-        )
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        request = self._request("GET", path, None, headers)
         with _opened(request) as response, partial.open("ab") as file:
             if start and response.status != 206:
                 file.truncate(0)
@@ -340,16 +335,14 @@ class AvaStudio:
 
     def _call(
         self, method: str, path: str, *, body: bytes | None = None,
-        headers: dict[str, str] | None = None, query: dict[str, str] | None = None,
-    ) -> tuple[bytes, dict[str, str]]:  # fmt: skip
+        headers: Headers | None = None, query: dict[str, str] | None = None,
+    ) -> tuple[bytes, Headers]:  # fmt: skip
         """The body and the headers of the response. Raises ApiError."""
         path = f"{path}?{urlencode(query)}" if query else path
         with _opened(self._request(method, path, body, headers or {})) as response:
             return response.read(), dict(response.headers)
 
-    def _request(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
-    ) -> Request:
+    def _request(self, method: str, path: str, body: bytes | None, headers: Headers) -> Request:
         """A request with the token; `path` is below `/api/`, or a whole address."""
         is_whole = path.startswith(("/", "http:", "https:"))
         url = urljoin(self.address, path if is_whole else f"api/{path}")
@@ -373,9 +366,13 @@ def _sentence(body: bytes) -> str:
         found = json.loads(body)
     except ValueError:
         return body.decode(errors="replace")[:500] or "The request was refused"
-    if isinstance(found, dict) and isinstance(found.get("detail", found.get("error")), str):
-        return str(found.get("detail", found.get("error")))
-    return json.dumps(found)
+    said = found.get("detail", found.get("error")) if isinstance(found, dict) else None
+    return said if isinstance(said, str) else json.dumps(found)
+
+
+def _base64(content: str | bytes) -> str:
+    found = content.encode() if isinstance(content, str) else content
+    return base64.b64encode(found).decode()
 
 
 def _object(body: bytes) -> Row:
@@ -390,6 +387,13 @@ def _of(name: str, *more: str | int) -> str:
     return "datasets/" + "".join(f"{quote(str(part), safe='')}/" for part in (name, *more))
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _form(fields: dict[str, str], path: Path) -> tuple[bytes, str]:
+    """A form with `fields` and a file, and its content type."""
+    mark, name = uuid4().hex, path.name.replace('"', r"\"")
+    parts = {field: value.encode() for field, value in fields.items()}
+    parts[f'file"; filename="{name}'] = path.read_bytes()
+    body = b""
+    for about, content in parts.items():
+        head = f'--{mark}\r\nContent-Disposition: form-data; name="{about}"\r\n\r\n'
+        body += head.encode() + content + b"\r\n"
+    return body + f"--{mark}--\r\n".encode(), f"multipart/form-data; boundary={mark}"

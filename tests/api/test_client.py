@@ -9,11 +9,14 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 
+from annotation.services.label_imports import run_import
 from datasets.accounts.tokens import make_token
 from datasets.models import Notification
 from docs.client import ApiError, AvaStudio
-from tests.make import make_user
+from tests.annotation.imports.written_files import coco
+from tests.make import make_dataset, make_user
 from tests.server_process import tiny_zip, write_detections
+from tests.stored_files import make_ready_video
 from workers.loop import Loop
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -168,6 +171,38 @@ def test_programs_of_each_role_walk_from_a_zip_to_a_release(studio, live_server,
 
     studio.delete_dataset("lobby")
     assert studio.datasets() == []
+
+
+def test_labels_of_another_tool_are_previewed_taken_and_undone(studio, tmp_path):
+    dataset = make_dataset("shop", owner=User.objects.get(username="boss"))
+    make_ready_video(dataset, name="aisle", frame_count=570)
+    path = tmp_path / 'two "labels", früh.json'
+    path.write_bytes(coco(video="other.mp4"))
+    begun = studio.begin_import("shop", path, source="elsewhere")
+    assert (begun["original_name"], begun["size"]) == (path.name, path.stat().st_size)
+    number = begun["id"]
+    run_import(number)
+    assert studio.label_import("shop", number)["preview"]["unplaced"] == ["other.mp4"]
+    again = studio.choose_import("shop", number, videos={"other.mp4": "aisle"})
+    assert again["choices"]["videos"] == {"other.mp4": "aisle"}
+    run_import(number)
+    assert studio.label_import("shop", number)["preview"]["unplaced"] == []
+    mapping = {"waving: yes": "doing: wave"}
+    studio.choose_import("shop", number, mapping=mapping, confirm=True)
+    run_import(number)
+    assert studio.label_import("shop", number)["outcome"]["versions"] == 1
+    with pytest.raises(ApiError, match="409"):
+        studio.choose_import("shop", number, confirm=True)
+    assert studio.undo_import("shop", number)["undone_at"]
+    [row] = studio.imports("shop")
+    assert (row["id"], row["source"], row["format"]) == (number, "elsewhere", "coco")
+
+
+def test_a_file_of_no_known_tool_is_refused(studio, tmp_path):
+    studio.create_dataset("lobby")
+    (tmp_path / "labels.json").write_bytes(b"{}")
+    with pytest.raises(ApiError, match="format"):
+        studio.begin_import("lobby", tmp_path / "labels.json", source="us", format="kitti")
 
 
 def test_what_is_refused_says_why(studio):
