@@ -18,14 +18,13 @@ from datasets.core.roles import Act
 from datasets.models import Clip, Video
 from datasets.selectors import permitted_datasets
 from tracking.core.doubts import DOUBTFUL
+from tracking.core.person_spans import PersonSpan, nearest_in_time
 from tracking.core.tracks_file import TracksFileError
 from tracking.models import PersonCorrection, VideoPerson
 from tracking.selectors import (
     PersonCrop,
-    PersonSpan,
     crops_of,
     most_alike,
-    nearest_in_time,
     persons_of,
     runs_in_use,
     spans_of,
@@ -79,12 +78,13 @@ def people(request: HttpRequest, name: str, video: str) -> HttpResponse:
     persons = persons_of(found, runs)
     page = paginate(request, persons, size=PERSONS_ON_A_PAGE)
     spans = spans_of(runs)
+    labels = {person.person_id: person.label for person in persons}
     crops = crops_of(runs, [person.person_id for person in page], count=CROPS)
     rows = [
         PersonRow(
             person, person.checked_at is None and (person.doubt or 0) >= DOUBTFUL,
             crops.get(person.person_id, []), spans.get(person.person_id),
-            nearest_in_time(spans, person.person_id, count=SIMILAR),
+            nearest_in_time(spans, person.person_id, labels=labels, count=SIMILAR),
         )
         for person in page
     ]  # fmt: skip

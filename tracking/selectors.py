@@ -18,6 +18,7 @@ from datasets.models import BundleImport, Clip, Dataset, Video
 from tracking.core.appearance import likeness
 from tracking.core.doubts import DOUBTFUL
 from tracking.core.image_grid import best_over_time
+from tracking.core.person_spans import PersonSpan
 from tracking.core.tracks_file import Track, TracksFile, TracksFileError, load, with_class
 from tracking.models import (
     Bundle,
@@ -273,14 +274,6 @@ class PersonCrop(NamedTuple):
     caption: str  # the time in the video
 
 
-class PersonSpan(NamedTuple):
-    """When a person of a video is seen, in seconds of the video."""
-
-    number: int
-    first: int
-    last: int
-
-
 def runs_in_use(video: Video) -> list[TrackingRun]:
     """The run of each clip of `video` that counts, by clip."""
     runs = TrackingRun.objects.done().filter(clip__video=video).in_use()
@@ -350,23 +343,6 @@ def spans_of(runs: Iterable[TrackingRun]) -> dict[int, PersonSpan]:
         known = found.get(number, PersonSpan(number, first, last))
         found[number] = PersonSpan(number, min(known.first, first), max(known.last, last))
     return found
-
-
-def nearest_in_time(spans: dict[int, PersonSpan], number: int, *, count: int) -> list[int]:
-    """Who is seen just before or after a person and never at the same time, nearest first.
-
-    >>> spans = {n: PersonSpan(n, *at) for n, at in {1: (0, 4), 2: (9, 9), 3: (5, 8)}.items()}
-    >>> nearest_in_time(spans, 1, count=2)
-    [3, 2]
-    """
-    if (own := spans.get(number)) is None:
-        return []
-    gaps = [
-        (max(other.first - own.last, own.first - other.last), other.number)
-        for other in spans.values()
-        if other.number != number
-    ]
-    return [other for gap, other in sorted(gaps) if gap > 0][:count]
 
 
 def most_alike(person: VideoPerson, *, count: int) -> list[VideoPerson]:

@@ -87,7 +87,8 @@ def split(video: Video, number: int, clip: Clip, frame: int, *, user: User) -> P
             )
         if not _is_seen(video, person, clip, frame, before=False):
             raise CorrectionError(_("P%s is not seen from that frame on.") % number)
-        new = VideoPerson.objects.create(video=video, person_id=highest_person_id(video) + 1)
+        free = highest_person_id(video) + 1
+        new = VideoPerson.objects.create(video=video, person_id=free, label=person.label)
         made = _make(video, Kind.SPLIT, person, user, other=new, clip=clip, frame=frame)
     apply_to_video(video, only=_clips_of(video, person))
     return made

@@ -150,6 +150,12 @@ def test_clips_with_tasks_keep_their_persons(video, runs, user):
     corrections.drop(video, 2, user=user)
 
 
+def test_whoever_is_split_off_is_of_the_same_class(video, runs, user):
+    VideoPerson.objects.filter(video=video, person_id=1).update(label="car")
+    made = corrections.split(video, 1, video.clips.get(index=1), 150, user=user)
+    assert made.other.label == "car"
+
+
 def test_a_later_clip_without_tasks_can_still_be_split_off(video, runs, user):
     make_task(runs[0], make_annotator(video.dataset))
     corrections.split(video, 1, video.clips.get(index=1), 150, user=user)

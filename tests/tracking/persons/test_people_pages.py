@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from tests.make import make_dataset, make_user
 from tests.stored_files import make_ready_video
-from tracking.models import PersonCorrection, TrackingRun, VideoPerson
+from tracking.models import PersonCorrection, Proposal, TrackingRun, VideoPerson
 
 pytestmark = pytest.mark.django_db
 
@@ -106,6 +106,17 @@ def test_a_video_without_persons_says_so(client, owner):
     assert "No persons" in page(client, made).text
 
 
+def test_only_who_is_of_the_same_class_may_be_the_same(client, video):
+    first, *later = TrackingRun.objects.filter(clip__video=video).order_by("clip__index")
+    first.proposals.exclude(person_id=1).delete()
+    Proposal.objects.filter(run__in=later, person_id=1).delete()
+    similar = {row.person.person_id: row.similar for row in page(client, video).context["rows"]}
+    assert similar[1] == [2, 3]
+    VideoPerson.objects.filter(video=video, person_id=2).update(label="car")
+    similar = {row.person.person_id: row.similar for row in page(client, video).context["rows"]}
+    assert (similar[1], similar[2], similar[3]) == ([3], [], [1])
+
+
 def test_who_looks_alike_in_other_videos_is_found_and_not_merged(client, owner, video):
     other = make_ready_video(video.dataset, name="street", persons=2)
     looks = {1: [1.0, 0.0], 2: [0.0, 1.0]}
@@ -116,5 +127,8 @@ def test_who_looks_alike_in_other_videos_is_found_and_not_merged(client, owner, 
     answer = client.get(reverse("tracking:people-alike", args=["shop", "aisle", 1]))
     found = [(one.video, one.person_id, one.alike) for one in answer.context["found"]]
     assert found == [(other, 1, 1.0), (other, 2, 0.0)]
+    VideoPerson.objects.filter(video=other, person_id=1).update(label="car")
+    answer = client.get(reverse("tracking:people-alike", args=["shop", "aisle", 1]))
+    assert [one.person_id for one in answer.context["found"]] == [2]
     without = client.get(reverse("tracking:people-alike", args=["shop", "aisle", 3]))
     assert without.context["found"] == []
