@@ -235,7 +235,8 @@ def recording_groups_of(dataset: Dataset) -> dict[str, str]:
     """The recording group of each video, by their names; a few queries, whatever the size."""
     frames: dict[str, int] = {}
     labels: dict[str, str] = {}
-    for name, label, count in dataset.videos.values_list("name", "group", "frame_count"):
+    videos = dataset.videos.order_by("name")
+    for name, label, count in videos.values_list("name", "group", "frame_count"):
         labels[name], frames[name] = label.strip().casefold(), count or 0
     rows = SharedFootage.objects.filter(video__dataset=dataset).order_by()
     shared: dict[tuple[str, str], float] = {}
@@ -267,22 +268,16 @@ def recording_groups_with_reasons(dataset: Dataset) -> list[RecordingGroup]:
     members: dict[str, list[str]] = {}
     for name, group in sorted(recording_groups_of(dataset).items()):
         members.setdefault(group, []).append(name)
-    labels: dict[str, list[str]] = {}
-    for name, label in dataset.videos.exclude(group="").values_list("name", "group"):
-        labels.setdefault(name, []).append(
-            _("%(name)s is of the group %(label)s.") % {"name": name, "label": label}
-        )
-    of_name = shared_sentences(dataset.videos.all())
-    keys = dict(dataset.videos.values_list("name", "pk"))
+    shared = _sentences_of(SharedFootage.objects.filter(video__dataset=dataset))
+    reasons: dict[str, list[str]] = {}
+    for pk, name, label in dataset.videos.order_by().values_list("pk", "name", "group"):
+        if label:
+            sentence = _("%(name)s is of the group %(label)s.")
+            reasons[name] = [sentence % {"name": name, "label": label}]
+        if pk in shared:
+            reasons.setdefault(name, []).extend(shared[pk])
     return [
-        RecordingGroup(
-            names,
-            [
-                sentence
-                for name in names
-                for sentence in (*labels.get(name, ()), *of_name.get(keys[name], ()))
-            ],
-        )
+        RecordingGroup(names, [one for name in names for one in reasons.get(name, ())])
         for names in members.values()
         if len(names) > 1
     ]
@@ -290,7 +285,10 @@ def recording_groups_with_reasons(dataset: Dataset) -> list[RecordingGroup]:
 
 def shared_sentences(videos: Iterable[Video]) -> dict[int, list[str]]:
     """Sentences about footage that each video shares with earlier ones, by its key."""
-    rows = SharedFootage.objects.filter(video__in=[video.pk for video in videos])
+    return _sentences_of(SharedFootage.objects.filter(video__in=[one.pk for one in videos]))
+
+
+def _sentences_of(rows: QuerySet[SharedFootage]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     shown = rows.select_related("video", "other").only(
         "kind", "start", "other_start", "seconds", "video__name", "other__name"

@@ -9,6 +9,7 @@ from django.db.models import (
     Count,
     ExpressionWrapper,
     F,
+    Q,
     QuerySet,
     Sum,
     Value,
@@ -170,7 +171,12 @@ def estimate_release(dataset: Dataset) -> ReleaseEstimate:
     statuses = clip_statuses(dataset)
     approved = statuses.filter(is_releasable=True).order_by()
     clips = approved.exclude(clip__video__file="")
-    count, of_all, with_video = approved.count(), statuses.count(), clips.count()
+    counts = approved.aggregate(
+        clips=Count("pk"),
+        with_video=Count("pk", filter=~Q(clip__video__file="")),
+        videos=Count("clip__video", distinct=True),
+    )
+    count, with_video = counts["clips"], counts["with_video"]
     keys = clips.values_list("pk", flat=True).order_by("pk")
     some = Clip.objects.filter(pk__in=keys[:: max(1, with_video // CLIPS_SAMPLED)])
     per_frame, per_video = _bytes_per_pixel(list(some.select_related("video__dataset")))
@@ -182,8 +188,7 @@ def estimate_release(dataset: Dataset) -> ReleaseEstimate:
         if sizes and (side is None or side < largest)
     ]
     return ReleaseEstimate(
-        count, of_all - count, count - with_video,
-        approved.aggregate(count=Count("clip__video", distinct=True))["count"],
+        count, statuses.count() - count, count - with_video, counts["videos"],
         round(per_video * _encoded_pixels(sizes, None)), frames,
     )  # fmt: skip
 

@@ -32,8 +32,9 @@ def release_warnings(dataset: Dataset) -> list[str]:
 def earlier_splits(dataset: Dataset) -> dict[str, str]:
     """The split of every video of earlier releases; a later release wins."""
     split_of: dict[str, str] = {}
-    for earlier in Release.objects.filter(dataset=dataset).done().order_by("number"):
-        split_of |= earlier.counts.get("split_of", {})
+    earlier = Release.objects.filter(dataset=dataset).done().order_by("number")
+    for its in earlier.values_list("counts__split_of", flat=True):
+        split_of |= its or {}
     return split_of
 
 
