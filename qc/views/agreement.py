@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from datasets.core.roles import Act
 from datasets.models import Dataset
 from datasets.selectors import permitted_clips, permitted_datasets
+from qc.core.agreement.summary_figures import GroupAnchoring
 from qc.forms import PeriodForm
 from qc.selectors.agreement.agreement_tables import agreement_page
 from qc.selectors.agreement.details import (
@@ -196,8 +197,12 @@ def clip(request: HttpRequest, name: str, clip: str) -> HttpResponse:
 def gold(request: HttpRequest, name: str) -> HttpResponse:
     """Who does well on gold clips, and whether the boxes that are given lead people."""
     dataset = _dataset_or_404(request, name)
-    figures = newest_summary(dataset).figures
-    page = gold_page(dataset, figures.anchoring if figures else [])
+    newest = newest_summary(dataset)
+
+    def compute() -> list[GroupAnchoring] | None:
+        return newest.figures.anchoring if newest.figures else None
+
+    page = gold_page(dataset, newest.kept("anchoring", compute) or [])
     return _answer(request, "gold", dataset, page)
 
 

@@ -70,9 +70,13 @@ class Agreement(DatasetView):
         dataset = self.dataset(Act.SEE_NAMES)
         newest = newest_summary(dataset)
         with_all = request.query_params.get("clips") == "all"
-        figures = newest.with_clips() if with_all else newest.figures
-        page = agreement_page(dataset, figures) if figures else None
-        return Response({"tables": _tables(page)})
+
+        def compute() -> list[dict[str, Any]] | None:
+            figures = newest.with_clips() if with_all else newest.figures
+            return _tables(agreement_page(dataset, figures)) if figures else None
+
+        tables = newest.kept(f"api {with_all}", compute)
+        return Response({"tables": tables or []})
 
 
 class ClipAgreementDetail(DatasetView):
