@@ -26,7 +26,7 @@ from annotation.models import (
     Reconciliation,
     WebhookDelivery,
 )
-from avaproject.base.work import Stage, StagedModel, StagedQuerySet
+from avaproject.base.work import Stage, StagedModel, StagedQuerySet, exist
 from datasets.models import Dataset
 
 OUT_OF_DATE = Q(fetched_at=None) | ~Q(fetched_at=F("changed_at"))
@@ -94,17 +94,19 @@ def cvat_page(dataset: Dataset) -> CvatPage | None:
     jobs = CvatJob.objects.filter(project=found)
     unfinished = (jobs.open() | jobs.failed()).wanted().order_by()
     open_jobs = dict(unfinished.values_list("stage").annotate(Count("pk")))
-    is_finished, is_fetched = Q(cvat_state="completed"), ~OUT_OF_DATE
-    counts = jobs.sent().aggregate(
-        sent=Count("pk"),
+    is_sent, is_fetched = Q(is_deleted=False), ~OUT_OF_DATE
+    is_finished = is_sent & Q(cvat_state="completed")
+    counts = jobs.done().aggregate(
+        sent=Count("pk", filter=is_sent),
         finished=Count("pk", filter=is_finished),
         fetched=Count("pk", filter=is_finished & is_fetched),
+        deleted=Count("pk", filter=~is_sent),
         oldest=Min("changed_at", filter=is_finished & OUT_OF_DATE),
     )
-    refused = (
-        jobs.sent()
-        .filter(task__in=_refused_versions(found).values("task"))
-        .aggregate(all=Count("pk"), fetched=Count("pk", filter=is_finished & is_fetched))
+    refused_tasks = list(_refused_versions(found).order_by().values_list("task", flat=True))
+    refused = jobs.sent().filter(task__in=refused_tasks).order_by()
+    refused_counts = refused.aggregate(
+        all=Count("pk"), fetched=Count("pk", filter=is_finished & is_fetched)
     )
     people = dataset.annotators.filter(is_simulated=False, tool__in=["", Annotator.Tool.CVAT])
     tasks = AnnotationTask.objects.filter(annotator__in=people)
@@ -122,9 +124,9 @@ def cvat_page(dataset: Dataset) -> CvatPage | None:
         failed=open_jobs.get(Stage.FAILED, 0),
         sent=counts["sent"],
         finished=counts["finished"],
-        fetched=counts["fetched"] - refused["fetched"],
-        refused=refused["all"],
-        deleted=jobs.filter(stage=Stage.DONE, is_deleted=True).count(),
+        fetched=counts["fetched"] - refused_counts["fetched"],
+        refused=refused_counts["all"],
+        deleted=counts["deleted"],
         has_times=JobTimes.objects.filter(
             version__task__cvat_job__project=found, working_ms__isnull=False
         ).exists(),
@@ -315,7 +317,9 @@ def _problems(project: CvatProject, jobs: CvatJobQuerySet) -> list[Problem]:
         for one in server.checks
         if one["subject"] == "permissions" and not one["is_ok"]
     ]
-    deferred = sum(rows.deferred().count() for rows in deferrable_rows([project]))
+    kinds = {rows.model.__name__: rows for rows in deferrable_rows([project])}
+    there = exist({name: rows.model._default_manager.open() for name, rows in kinds.items()})
+    deferred = sum(kinds[name].deferred().count() for name in there)
     if deferred:
         sentence = ngettext(
             "%(count)d operation with %(server)s deferred",
