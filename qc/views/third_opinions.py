@@ -23,7 +23,7 @@ from qc.selectors.consensus.third_opinions import (
 from qc.services.consensus.third_opinions import ThirdOpinionError, request_third_opinions
 
 CLIPS_SHOWN = 100
-ORDERS = {"name": "status__name", "open": "status__open_items"}
+ORDERS = {"name": "name", "open": "open_items"}
 COLUMNS = {"name": gettext_lazy("Clip"), "open": gettext_lazy("To decide")}
 
 
@@ -33,9 +33,9 @@ def third_opinions(request: HttpRequest, name: str) -> HttpResponse:
     """Clips on which two annotators disagree, and the annotators who can be asked."""
     dataset = get_object_or_404(permitted_datasets(request.user, Act.ASSIGN), name=name)
     query = request.GET.dict()
-    disputed = ordered(disputed_clips(dataset), query, ORDERS, ties=("status__name",))
+    disputed = ordered(disputed_clips(dataset), query, ORDERS, ties=("name",))
     page = paginate(request, disputed, size=CLIPS_SHOWN)
-    rows, annotators = disputed_clip_rows(list(page)), task_counts(dataset)
+    rows, annotators = disputed_clip_rows(page), task_counts(dataset)
     data = request.POST.copy() if request.method == "POST" else None
     clips = [row.clip.name for row in rows]
     names = [annotator for annotator, _ in annotators]
@@ -43,7 +43,7 @@ def third_opinions(request: HttpRequest, name: str) -> HttpResponse:
         *data.getlist("clips"), *data.getlist("annotators")
     }  # fmt: skip
     if data is not None and "all" in data:
-        clips = list(disputed.values_list("status__name", flat=True))
+        clips = list(disputed.values_list("name", flat=True))
         data.setlist("clips", clips)
     form = ThirdOpinionForm(data, clips=clips, annotators=names)
     if request.method == "POST" and form.is_valid():

@@ -1,11 +1,13 @@
 """Disputed clips, on which two annotators disagree, and who could give a third opinion."""
 
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import NamedTuple
 
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from annotation.models import AnnotationTask, Annotator
 from datasets.models import Clip, Dataset
+from qc.models import ClipStatus, ThirdOpinion
 from qc.selectors.consensus.adjudication_queue import clips_to_adjudicate
 
 
@@ -17,24 +19,24 @@ class DisputedClip(NamedTuple):
     open_count: int
 
 
-def disputed_clips(dataset: Dataset) -> QuerySet[Any]:
-    """Clips on which exactly two annotators disagree, most open items (`open_items`) first."""
-    clips = clips_to_adjudicate(dataset).order_by()
-    return (
-        Clip.objects.filter(status__in=clips, status__task_count=2, third_opinion=None)
-        .annotate(open_items=F("status__open_items"))
-        .select_related("video__dataset")
-        .order_by(F("status__open_items").desc(), "status__name")
-    )
+def disputed_clips(dataset: Dataset) -> QuerySet[ClipStatus]:
+    """States of clips on which exactly two annotators disagree, most open items first."""
+    is_asked = Exists(ThirdOpinion.objects.filter(clip=OuterRef("clip")))
+    clips = clips_to_adjudicate(dataset).filter(~is_asked, task_count=2)
+    return clips.select_related("clip__video__dataset").order_by("-open_items", "name")
 
 
-def disputed_clip_rows(clips: list[Any]) -> list[DisputedClip]:
-    """Rows for `clips` of `disputed_clips`; one query."""
+def disputed_clip_rows(statuses: Collection[ClipStatus]) -> list[DisputedClip]:
+    """Rows for a page of `disputed_clips`; one query."""
     names: dict[int, list[str]] = {}
+    clips = [status.clip_id for status in statuses]
     tasks = AnnotationTask.objects.counting().filter(clip__in=clips)
     for clip, name in tasks.order_by("annotator__name").values_list("clip", "annotator__name"):
         names.setdefault(clip, []).append(name)
-    return [DisputedClip(clip, names.get(clip.pk, []), clip.open_items) for clip in clips]
+    return [
+        DisputedClip(status.clip, names.get(status.clip_id, []), status.open_items)
+        for status in statuses
+    ]
 
 
 def task_counts(dataset: Dataset) -> list[tuple[str, int]]:

@@ -38,7 +38,8 @@ def request_third_opinions(
         load[next(person for person in load if person.name == name)] = count
     given = set(tasks.values_list("clip_id", "annotator_id"))
     requests = []
-    for clip in disputed_clips(dataset).filter(name__in=clips):
+    for status in disputed_clips(dataset).filter(name__in=clips):
+        clip = status.clip
         free = [one for one in load if (clip.pk, one.pk) not in given]
         if not free:
             raise ThirdOpinionError(
