@@ -61,6 +61,18 @@ def parse_key(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) <= MAX_KEY_DIGITS else None
 
 
-def paginate(request: HttpRequest, rows: Any, *, size: int = 25) -> Page[Any]:
-    """The page of `rows` that the request asks for, or the nearest one."""
-    return Paginator(rows, size).get_page(request.GET.get("page"))
+def paginate(
+    request: HttpRequest, rows: Any, *, size: int = 25, count: int | None = None
+) -> Page[Any]:
+    """The page of `rows` that the request asks for, or the nearest one.
+
+    Args:
+        request: Its `page` is the number, from 1.
+        rows: A queryset with an order.
+        size: Of a page.
+        count: How many rows there are, where that is known: they are not counted again.
+    """
+    pages = Paginator(rows, size)
+    if count is not None:
+        pages.count = count
+    return pages.get_page(request.GET.get("page"))

@@ -120,3 +120,8 @@ def tabs(rows: QuerySet[Any], states: dict[str, State], chosen: str) -> list[dic
         for key, label, count in found
         if count or key in ("", chosen)
     ]
+
+
+def count_of(shown: Iterable[dict[str, Any]]) -> int:
+    """How many rows the chosen tab has, of `tabs`; 0 if there is no such state."""
+    return sum(tab["count"] for tab in shown if tab["current"])

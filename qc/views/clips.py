@@ -21,7 +21,7 @@ from qc.selectors.clip_and_task_filters import (
     ordered,
     saved_views,
 )
-from qc.selectors.clip_and_task_states import CLIP_STATES, tabs
+from qc.selectors.clip_and_task_states import CLIP_STATES, count_of, tabs
 from qc.selectors.clips import clip_page, clip_rows
 from qc.selectors.consensus.explanation import explain_consensus
 from qc.selectors.player_scene import player_scene, selected_person
@@ -51,7 +51,8 @@ def clips(request: HttpRequest, name: str) -> HttpResponse:
     shown = tabs(found, CLIP_STATES, chosen)
     found = ordered(found.filter(state=chosen) if chosen else found, query, ORDERS)
     is_grid = query.get("view") == "grid"
-    page = paginate(request, found, size=60 if is_grid else 25)
+    size = 60 if is_grid else 25
+    page = paginate(request, found, size=size, count=count_of(shown))
     bar = filter_bar(dataset, query, with_names=with_names, further=("state",))
     context = {"dataset": dataset, "page": page, "rows": clip_rows(list(page))}
     context |= {"tabs": shown, "is_filtered": bool(chosen or bar.is_used), "bar": bar}

@@ -25,7 +25,13 @@ from qc.selectors.clip_and_task_filters import (
     ordered,
     saved_views,
 )
-from qc.selectors.clip_and_task_states import TASK_STATES, tabs, tasks_of, tasks_with_state
+from qc.selectors.clip_and_task_states import (
+    TASK_STATES,
+    count_of,
+    tabs,
+    tasks_of,
+    tasks_with_state,
+)
 from qc.selectors.review.review_queue import (
     pending_rows,
     task_history,
@@ -57,7 +63,7 @@ def tasks(request: HttpRequest, name: str) -> HttpResponse:
     chosen = query.get("state", "")
     shown = tabs(found, TASK_STATES, chosen)
     found = ordered(found.filter(state=chosen) if chosen else found, query, TASK_ORDERS)
-    page = paginate(request, found)
+    page = paginate(request, found, count=count_of(shown))
     bar = filter_bar(dataset, query, with_names=True, further=("state",))
     context = {
         "dataset": dataset,
