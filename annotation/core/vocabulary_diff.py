@@ -40,13 +40,13 @@ def label_diff(
     """
     there = {one["id"]: one for one in label["attributes"]}
     change = LabelDiff([], [], [])
-    if label["name"] != PERSON:
+    if label["name"] != ids.name:
         change.warnings.append(
             _(
                 'the label "%(person)s" was renamed "%(label)s" in CVAT. Answers are still '
                 "read, but rename it back to avoid confusion"
             )
-            % {"person": PERSON, "label": label["name"]}
+            % {"person": ids.name, "label": label["name"]}
         )
     asked = {attribute.name: attribute for attribute in wanted}
     for name, number in ids.attributes.items():
@@ -76,16 +76,18 @@ def label_diff(
     return change
 
 
-def label_ids(label: Mapping[str, Any], wanted: Sequence[Attribute]) -> LabelIds:
-    """CVAT's numbers for the `wanted` attributes of `label`, by name.
+def label_ids(
+    label: Mapping[str, Any], wanted: Sequence[Attribute], name: str = PERSON
+) -> LabelIds:
+    """CVAT's numbers for the `wanted` attributes of `label`, which stands for `name`.
 
     >>> label_ids({"id": 1, "attributes": [{"id": 5, "name": "a"}]},
-    ...           [Attribute("a", "text", False, ("",), "")])
-    LabelIds(label=1, attributes={'a': 5}, others=mappingproxy({}))
+    ...           [Attribute("a", "text", False, ("",), "")])[:2]
+    (1, {'a': 5})
     """
     names = {attribute.name for attribute in wanted}
     found = {one["name"]: one["id"] for one in label["attributes"] if one["name"] in names}
-    return LabelIds(label["id"], found)
+    return LabelIds(label["id"], found, name=name)
 
 
 def _compare(

@@ -108,6 +108,12 @@ class CvatClient(JobCalls):
     def labels(self, project_id: int) -> list[dict[str, Any]]:
         return list(self._list("/api/labels", project_id=project_id))
 
+    def add_labels(self, project_id: int, labels: Sequence[dict[str, Any]]) -> None:
+        """Add labels to a project; those that it has stay."""
+        self._transport.call(
+            "PATCH", f"/api/projects/{project_id}", body={"labels": list(labels)}
+        )
+
     def change_label(self, label: dict[str, Any], attributes: list[dict[str, Any]]) -> None:
         """Add or change `attributes`; the colour must be sent, or CVAT chooses another."""
         body = {"name": label["name"], "color": label["color"], "attributes": attributes}

@@ -115,6 +115,10 @@ class CvatProject(StagedModel):
     project_id = models.PositiveBigIntegerField(null=True, editable=False)
     label_id = models.PositiveBigIntegerField(null=True, editable=False)
     attribute_ids = models.JSONField(default=dict, editable=False, help_text="{name: id}")
+    class_labels = models.JSONField(
+        null=True, editable=False,
+        help_text="{class: {label: id, attributes: {name: id}}}; empty: persons alone",
+    )  # fmt: skip
     webhook_id = models.PositiveBigIntegerField(null=True, editable=False)
     setup_fingerprint = models.CharField(
         max_length=64, blank=True, editable=False, help_text="of the last setup, tried or done"
@@ -148,7 +152,7 @@ class CvatProject(StagedModel):
 
     @property
     def label_ids(self) -> LabelIds:
-        return LabelIds(self.label_id or 0, self.attribute_ids)
+        return LabelIds.of_classes(self.label_id or 0, self.attribute_ids, self.class_labels)
 
 
 class CvatJobQuerySet(StagedQuerySet):

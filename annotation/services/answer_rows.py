@@ -122,7 +122,9 @@ def version_document(version: AnswerVersion) -> Document:
         return xml_document(task, content)
     envelope = json.loads(content)
     others = {int(number): name for number, name in envelope.get("labels", {}).items()}
-    ids = LabelIds(envelope["label"], envelope["attributes"], others)
+    ids = LabelIds.of_classes(
+        envelope["label"], envelope["attributes"], envelope.get("classes"), others
+    )
     return document_from(
         envelope["annotations"], ids, task_name=str(task), frame_count=frame_count_of(task)
     )

@@ -105,12 +105,8 @@ class CvatDouble(Events, Guides, Issues, Permissions):
         """Change the answers of one track at one frame, as CVAT's client does, and save."""
         with self.state.lock:
             task = self.job_of(name)["task_id"]
-            label = next(
-                one
-                for one in self.state.labels.values()
-                if one["project_id"] == self.state.tasks[task]["project_id"]
-            )
             data = filled(self.state.annotations[task], self.state.labels)
+            label = self.state.labels[data["tracks"][number]["label_id"]]
             edit(data["tracks"][number], frame, answers, label)
             self.state.save(task, data, by=by)
         self.deliver()
@@ -178,6 +174,13 @@ class CvatDouble(Events, Guides, Issues, Permissions):
     @route("GET", r"projects/(\d+)")
     def project(self, call: Call, number: int) -> Any:
         return 200, call.found("Project", self.state.projects, number)
+
+    @route("PATCH", r"projects/(\d+)")
+    def change_project(self, call: Call, number: int) -> Any:
+        call.found("Project", self.state.projects, number)
+        body = check(schemas.ProjectIn, call.body, partial=True)
+        check_labels(body.get("labels", []))
+        return 200, self.state.change_project(number, body)
 
     @route("DELETE", r"projects/(\d+)")
     def delete_project(self, call: Call, number: int) -> Any:

@@ -128,6 +128,14 @@ class State:
             self._add_label(number, label)
         return row
 
+    def change_project(self, number: int, body: Row) -> Row:
+        there = [one["name"] for one in self.labels.values() if one["project_id"] == number]
+        if set(there) & {label["name"] for label in body.get("labels", [])}:
+            raise RefusedError(400, ["All label names must be unique"])
+        for label in body.get("labels", []):
+            self._add_label(number, label)
+        return self.projects[number]
+
     def _add_label(self, project: int, data: Row) -> None:
         number = self.number("label")
         self.labels[number] = {

@@ -143,6 +143,9 @@ class CompatibilityCheck:
         self.ids = LabelIds(
             label["id"], {one["name"]: one["id"] for one in label["attributes"]}
         )
+        self.client.add_labels(self.project, [LABEL | {"name": "vehicle"}])
+        names = [one["name"] for one in self.client.labels(self.project)]
+        _expect(sorted(names) == [PERSON, "vehicle"], f"its labels are {names}")
         return f"project {self.project}"
 
     def guide(self) -> str:

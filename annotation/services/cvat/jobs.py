@@ -164,7 +164,8 @@ def _other_labels(
     used = {
         one["label_id"] for kind in ("tracks", "shapes") for one in annotations.get(kind) or []
     }
-    if used <= {row.project.label_id} or row.project.project_id is None:
+    own = {one.label for one in row.project.label_ids.all}
+    if used <= own or row.project.project_id is None:
         return {}
     there = client.labels(row.project.project_id)
     return {one["id"]: one["name"] for one in there if one["id"] in used}
@@ -186,6 +187,8 @@ def _envelope(
         "labels": labels,
         "annotations": annotations,
     }
+    if row.project.class_labels is not None:
+        content["classes"] = row.project.class_labels
     return json.dumps(content, separators=(",", ":")).encode()
 
 

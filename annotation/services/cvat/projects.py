@@ -34,12 +34,15 @@ from annotation.services.guidelines import as_png
 from avaproject.base.storage import open_stored
 from avaproject.base.work import Stage, StagedQuerySet
 from datasets.accounts.activity import record
+from datasets.core.formats.cvat_json import LabelIds
 from datasets.core.formats.cvat_labels import (
     PERSON,
     Attribute,
     LabelsError,
     attributes_of,
+    colours_of,
     label_data,
+    labels_data,
 )
 from datasets.models import Dataset
 
@@ -104,13 +107,14 @@ def set_up_project(project_pk: int) -> CvatProject | None:
         project_id = project.project_id or _get_or_create_project(
             client, project.dataset, wanted
         )
-        warnings = _update_label(client, project, project_id, wanted)
+        warnings = _update_labels(client, project, project_id, wanted)
         _set_guide(client, project, project_id)
         webhook = _webhook(client, project, project_id, warnings)
         cursor = project.comment_cursor or client.newest_comment()
         project.finish(
             project_id=project_id, label_id=project.label_id, webhook_id=webhook,
-            attribute_ids=project.attribute_ids, warnings=warnings, comment_cursor=cursor,
+            attribute_ids=project.attribute_ids, class_labels=project.class_labels,
+            warnings=warnings, comment_cursor=cursor,
             setup_fingerprint=fingerprint,
         )  # fmt: skip
     return project
@@ -123,7 +127,8 @@ def recreate_project(project: CvatProject) -> int:
     """
     with transaction.atomic():
         CvatProject.objects.filter(pk=project.pk).update(
-            project_id=None, label_id=None, attribute_ids={}, webhook_id=None, cursor=None,
+            project_id=None, label_id=None, attribute_ids={}, class_labels=None,
+            webhook_id=None, cursor=None,
             setup_fingerprint="", stage=Stage.WAITING, attempts=0, error="", lease_until=None,
             enqueued_at=None, not_before=None, deferrals=0,
         )  # fmt: skip
@@ -150,6 +155,7 @@ def _fingerprint(project: CvatProject) -> str:
         _guide(project),
         webhook_url(project.server),
         project.server.encrypted_secret,
+        *([labels] if (labels := project.dataset.class_names) != [PERSON] else []),
     ]
     return sha256(json.dumps(content).encode()).hexdigest()
 
@@ -196,13 +202,15 @@ def _get_or_create_project(
     client: CvatClient, dataset: Dataset, wanted: tuple[Attribute, ...]
 ) -> int:
     """The project named like the dataset: ours from before a crash, or a new one."""
+    labels = dataset.class_names
+    names = [attribute.name for attribute in wanted]
     for there in client.projects_named(dataset.name):
-        names = [
-            [attribute["name"] for attribute in label["attributes"]]
+        found = {
+            label["name"]: [attribute["name"] for attribute in label["attributes"]]
             for label in client.labels(there["id"])
-            if label["name"] == PERSON
-        ]
-        if names == [[attribute.name for attribute in wanted]]:
+            if label["name"] in labels
+        }
+        if found == dict.fromkeys(labels, names):
             return int(there["id"])
         raise ProjectError(
             _(
@@ -211,47 +219,90 @@ def _get_or_create_project(
             )
             % {"dataset": dataset.name}
         )
-    return client.create_project(dataset.name, [label_data(wanted)])
+    return client.create_project(dataset.name, labels_data(wanted, labels))
+
+
+def _update_labels(
+    client: CvatClient, project: CvatProject, number: int, wanted: tuple[Attribute, ...]
+) -> list[str]:
+    """Add new labels and attributes in CVAT and store their ids; return the warnings.
+
+    The first label is that of persons: of a project that was set up when all were persons, or
+    of a dataset that follows them; else that of the first class.
+    """
+    labels = project.dataset.class_names
+    is_new = project.label_id is None
+    first = project.label_ids.name
+    if is_new and PERSON not in labels:
+        first = labels[0]
+    there = _labels(client, project, number)
+    names = {label["name"] for label in there}
+    known = {one.name: one for one in project.label_ids.all} if not is_new else {}
+    rest = [name for name in labels if name != first]
+    missing = [name for name in rest if name not in known and name not in names]
+    if missing:
+        colours = colours_of(labels)
+        client.add_labels(number, [label_data(wanted, name, colours[name]) for name in missing])
+        there = _labels(client, project, number)
+    warnings: list[str] = []
+    found = [
+        _update_label(client, project, there, wanted, name, known.get(name), warnings)
+        for name in (first, *rest)
+    ]
+    project.label_id, project.attribute_ids = found[0].label, found[0].attributes
+    project.class_labels = None
+    if [one.name for one in found] != [PERSON]:
+        project.class_labels = {
+            one.name: {"label": one.label, "attributes": one.attributes} for one in found
+        }
+    return warnings
 
 
 def _update_label(
-    client: CvatClient, project: CvatProject, number: int, wanted: tuple[Attribute, ...]
-) -> list[str]:
-    """Add new attributes to CVAT's label and store its ids; return the warnings."""
-    label = _label(client, project, number)
-    if project.label_id is None:
-        known = label_ids(label, wanted)
-    else:
-        known = project.label_ids
-    former = {name for names in former_names(project.dataset).values() for name in names}
+    client: CvatClient,
+    project: CvatProject,
+    there: list[dict[str, Any]],
+    wanted: tuple[Attribute, ...],
+    name: str,
+    known: LabelIds | None,
+    warnings: list[str],
+) -> LabelIds:
+    """Add new attributes to one of the labels `there`; return its ids."""
+    label = _label(project, there, name, known)
+    known = known or label_ids(label, wanted, name)
+    former = {one for names in former_names(project.dataset).values() for one in names}
     diff = label_diff(wanted, known, label, former=former)
     if diff.refused:
         raise ProjectError("; ".join(diff.refused))
     if diff.attributes:
         client.change_label(label, diff.attributes)
-        label = _label(client, project, number)
-    project.label_id = label["id"]
-    project.attribute_ids = label_ids(label, wanted).attributes | known.attributes
-    return diff.warnings
+        label = _label(project, _labels(client, project, label["project_id"]), name, known)
+    warnings += diff.warnings
+    attributes = label_ids(label, wanted).attributes | known.attributes
+    return LabelIds(label["id"], attributes, name=name)
 
 
-def _label(client: CvatClient, project: CvatProject, number: int) -> dict[str, Any]:
+def _labels(client: CvatClient, project: CvatProject, number: int) -> list[dict[str, Any]]:
     try:
         client.project(number)
-        labels = client.labels(number)
+        return client.labels(number)
     except CvatGoneError as error:
         raise ProjectError(deleted_project(project)) from error
-    for label in labels:
-        if label["id"] == project.label_id or (
-            project.label_id is None and label["name"] == PERSON
-        ):
+
+
+def _label(
+    project: CvatProject, there: list[dict[str, Any]], name: str, known: LabelIds | None
+) -> dict[str, Any]:
+    """The label of `known`, or the one called `name`, among those `there`."""
+    for label in there:
+        if label["id"] == known.label if known else label["name"] == name:
             return label
     raise ProjectError(
         _(
             'the label "%(person)s" of %(dataset)s was deleted in CVAT, and its boxes with '
             "it. Delete the project there too. %(recreate)s"
         )
-        % {"person": PERSON, "dataset": project.dataset, "recreate": _(RECREATE)}
+        % {"person": name, "dataset": project.dataset, "recreate": _(RECREATE)}
     )
 
 

@@ -35,14 +35,54 @@ class CvatJsonError(UntrustedDataError):
 
 
 class LabelIds(NamedTuple):
-    """CVAT's ids of the label "person" of one project, and of its attributes by name.
+    """CVAT's ids of the label `name` of one project, and of its attributes by name.
 
-    `others` are the names of the project's other labels by their ids, where they are known.
+    `more` are those of the other classes that the dataset follows. `others` are the names of
+    the project's other labels by their ids, where they are known.
     """
 
     label: int
     attributes: dict[str, int]
     others: Mapping[int, str] = MappingProxyType({})
+    name: str = PERSON
+    more: tuple["LabelIds", ...] = ()
+
+    @classmethod
+    def of_classes(
+        cls,
+        label: int,
+        attributes: dict[str, int],
+        classes: Mapping[str, Mapping[str, Any]] | None,
+        others: Mapping[int, str] = MappingProxyType({}),
+    ) -> "LabelIds":
+        """The ids of all labels of a project.
+
+        Args:
+            label: The first one, with its `attributes`.
+            classes: `{name: {"label": id, "attributes": {name: id}}}` of all; None: it is the
+                only one, and "person".
+            others: Names of labels that are none of these.
+
+        >>> walk = {"label": 4, "attributes": {"posture": 9}}
+        >>> LabelIds.of_classes(3, {}, {"person": {"label": 3}, "dog": walk}).of("dog").label
+        4
+        """
+        known = classes or {}
+        more = tuple(
+            cls(one["label"], one["attributes"], name=name)
+            for name, one in known.items()
+            if one["label"] != label
+        )
+        own = next((name for name, one in known.items() if one["label"] == label), PERSON)
+        return cls(label, attributes, others, own, more)
+
+    @property
+    def all(self) -> tuple["LabelIds", ...]:
+        return (self, *self.more)
+
+    def of(self, name: str) -> "LabelIds":
+        """Those of the label `name`; of the first one if there is none of this name."""
+        return next((one for one in self.all if one.name == name), self)
 
 
 def labelled_data(
@@ -65,7 +105,11 @@ def labelled_data(
         "version": 0,
         "tags": [],
         "shapes": [],
-        "tracks": [_track_data(track, ids, immutable) for track in tracks if track.shapes],
+        "tracks": [
+            _track_data(track, ids.of(track.label), immutable)
+            for track in tracks
+            if track.shapes
+        ],
     }
 
 
@@ -82,8 +126,8 @@ def document_from(
     >>> document_from({}, LabelIds(1, {}), task_name="a", frame_count=75).tracks
     ()
     """
-    names = {number: name for name, number in ids.attributes.items()}
-    labels = {**ids.others, ids.label: PERSON}
+    names = {number: name for one in ids.all for name, number in one.attributes.items()}
+    labels = {**ids.others, **{one.label: one.name for one in ids.all}}
     reader = _Reader(labels, names, frame_count, Notes())
     tracks: list[XmlTrack] = []
     problems: list[AnswerProblem] = []
