@@ -4,6 +4,7 @@ All paths in messages are relative to the folder. What cannot be read raises Rel
 with the file and, where there is one, the row.
 """
 
+import csv
 from collections.abc import Callable, Collection, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +18,7 @@ from datasets.core.formats import ava
 from datasets.core.untrusted import UntrustedDataError, read_json
 from qc.core.release.packing import FORMAT, MANIFEST, PARTS, FileSum
 from qc.core.release.plain_yaml import PlainYamlError, read_plain_yaml
+from qc.core.release.records import PERSONS, load_classes
 from qc.core.release.writer import DATASET_HEADER, NEGATIVES
 
 Content = TypeVar("Content")
@@ -193,6 +195,19 @@ class ReleaseReader:
 
     def unlabelled(self) -> list[ava.UnlabelledRow]:
         return self._load("annotations/unlabelled_boxes.csv", ava.load_unlabelled)
+
+    def classes(self) -> dict[tuple[str, int], str]:
+        """What each is, by source video and number; empty if all are persons."""
+
+        def read() -> dict[tuple[str, int], str]:
+            if not (self.folder / PERSONS).is_file():
+                return {}
+            try:
+                return load_classes(self.words(PERSONS))
+            except (ValueError, csv.Error) as error:
+                raise ReleaseReadError(f"{PERSONS}: {error}.") from error
+
+        return self.once(PERSONS, read)
 
     def actions(self) -> list[ava.AvaAction]:
         return self._load("annotations/ava_action_list.pbtxt", ava.load_actions)

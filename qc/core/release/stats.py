@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datasets.core.action_groups import counts_as_vote
-from qc.core.release.records import ReleaseClip, ReleasedPerson
+from qc.core.release.records import PERSON, ReleaseClip, ReleasedPerson
 
 SAMPLE_FRAMES = 6
 
@@ -76,9 +76,16 @@ class ReleaseStats:
     )  # (group, split), the same
     sizes: Counter[tuple[str, str]] = field(default_factory=Counter)  # (band, split), boxes
     crowds: Counter[tuple[str, str]] = field(default_factory=Counter)  # (band, split), boxes
+    classes: Counter[tuple[str, str]] = field(default_factory=Counter)  # (class, split), boxes
     votes: Counter[int] = field(default_factory=Counter)  # by action, of rows with two or more
     dissent: Counter[int] = field(default_factory=Counter)  # those that do not name it
     _heights: dict[str, Counter[int]] = field(default_factory=dict)
+
+    @property
+    def class_names(self) -> list[str]:
+        """What was released, by name; empty if all are persons."""
+        found = sorted({label for label, _ in self.classes})
+        return found if set(found) - {PERSON} else []
 
     def add(self, clip: ReleaseClip) -> None:
         """Count one clip."""
@@ -86,6 +93,7 @@ class ReleaseStats:
         video.clips += 1
         video.keyframes += len(clip.annotated)
         video.boxes += len(clip.persons)
+        self.classes.update((person.label, clip.split) for person in clip.persons)
         heights = self._heights.setdefault(clip.split, Counter())
         for person in clip.persons:
             video.labels += len(person.action_ids)

@@ -20,9 +20,12 @@ from datasets.core.formats import ava
 from qc.core.release.oracle_ap import OracleAP, PrecisionRecallCurve, overlaps
 from qc.core.release.records import (
     EXCLUDED,
+    PERSON,
+    PERSONS,
     ReleaseClip,
     ReleasedPerson,
     ReleasedProposal,
+    dump_classes,
 )
 
 DATASET_HEADER = "video_id,timestamp,x1,y1,x2,y2,action_id,person_id,split"
@@ -89,6 +92,8 @@ class EvaluationSettings(NamedTuple):
 class AnnotationWriter:
     """Writes `AVA_dataset.csv`, `annotations/` and `frame_lists/` into a folder.
 
+    And `persons.csv`, if not all are persons.
+
     Use it as a context, `add` every clip, then `finish`.
 
     Attributes:
@@ -106,6 +111,7 @@ class AnnotationWriter:
         self._proposals: dict[str, dict[str, NDArray[np.float64]]] = {s: {} for s in splits}
         self._listed: list[_ListedClip] = []
         self._timestamps: set[int] = set()
+        self._classes: dict[tuple[str, int], str] = {}
         self._curve = PrecisionRecallCurve()
         self.oracle_aps = {split: OracleAP() for split in self.splits}
 
@@ -152,6 +158,7 @@ class AnnotationWriter:
             ),
         )
         self._timestamps.update(clip.annotated)
+        self._classes |= {(clip.source_video, one.person_id): one.label for one in clip.persons}
         best = self._add_proposals(clip, is_labelled=bool(rows))
         self._listed.append(
             _ListedClip(clip.name, clip.split, clip.window.frame_count, bool(rows), best)
@@ -204,6 +211,8 @@ class AnnotationWriter:
             ("ava_included_timestamps.txt", ava.dump_timestamps(sorted(self._timestamps))),
         ):
             (annotations / name).write_bytes(content)
+        if set(self._classes.values()) - {PERSON}:
+            (self.folder / PERSONS).write_bytes(dump_classes(self._classes))
         threshold = self._curve.best_threshold()
         for split in self.splits:
             its = [clip for clip in self._listed if clip.split == split]

@@ -23,6 +23,7 @@ from qc.core.consensus.answer_votes import counts_as_vote
 from qc.core.release.records import (
     ANNOTATED,
     EXCLUDED,
+    PERSON,
     Origin,
     ReleaseAnswer,
     ReleaseClip,
@@ -31,8 +32,9 @@ from qc.core.release.records import (
     coarse_box,
 )
 from qc.models import Adjudication, Consensus, ConsensusBox, ConsensusLabel
+from qc.selectors.display_names import classes_of
 from qc.selectors.release.approved_clips import ApprovedClip, window_of
-from tracking.models import Proposal
+from tracking.models import Proposal, VideoPerson
 
 CLIPS_PER_READ = 10
 NO_ACTION = ("unknown", "unset")
@@ -49,6 +51,7 @@ class ContentReader:
 
     def __init__(self, dataset: Dataset) -> None:
         groups = ActionGroup.objects.filter(dataset=dataset)
+        self._classes: dict[tuple[int, int], str] = {}
         self._required = {group.name for group in groups if group.required}
         annotators = _numbered(Annotator.objects.filter(dataset=dataset), "pk")
         self._annotators = {annotator_key(pk): number for pk, number in annotators.items()}
@@ -65,6 +68,7 @@ class ContentReader:
         for first in range(0, len(approved), CLIPS_PER_READ):
             some = approved[first : first + CLIPS_PER_READ]
             boxes, decisions = _consensus_of(some)
+            self._classes = classes_of(each.clip.video_id for each in some)
             proposals: dict[int, list[Proposal]] = defaultdict(list)
             for proposal in Proposal.objects.filter(run__in=[each.run_id for each in some]):
                 proposals[proposal.run_id].append(proposal)
@@ -138,6 +142,7 @@ class ContentReader:
             at, box.person_id, _text(box, size), tuple(sorted(ids)),
             tuple(number for number, _ in drawn_by), origins,
             tuple(map(tuple, drawn)) if is_whole else (), box.is_box_decided,
+            self._classes.get((clip.video_id, box.person_id), PERSON),
         )  # fmt: skip
 
     def _origin(
@@ -189,6 +194,13 @@ class ContentReader:
             for label in labels
             if label.rule == ConsensusLabel.Rule.OPEN
         )
+
+
+def labels_of(dataset: Dataset) -> list[str]:
+    """The classes that a release may hold: those that are followed, then those of bundles."""
+    rows = VideoPerson.objects.filter(video__dataset=dataset).order_by()
+    found = set(rows.values_list("label", flat=True).distinct())
+    return [*dataset.class_names, *sorted(found - set(dataset.class_names))]
 
 
 def _numbered(rows: QuerySet[Any], field: str) -> dict[Any, int]:

@@ -52,6 +52,7 @@ from qc.services.release.changes import changes_since_previous, version_of
 from qc.services.release.clip_content import (
     ContentReader,
     UnknownActionError,
+    labels_of,
 )
 from qc.services.release.export_media import (
     ExportError,
@@ -321,6 +322,7 @@ def _formats(
         context = FormatContext(
             place, str(release), plan.actions, groups, splits,
             plan.options.longest_side if plan.options.with_frames else None,
+            labels_of(release.dataset),
         )  # fmt: skip
         writers.append(FORMATS[name].writer(context))
     return writers

@@ -133,6 +133,7 @@ def _methods(facts: CardFacts, *, dataset: Dataset, plan: ReleasePlan) -> Method
         software=f"AVA Studio {VERSION}.",
         agreement=facts.agreement,
         blurring=facts.blurring,
+        classes=facts.stats.class_names,
     )
 
 

@@ -210,7 +210,7 @@ def test_simulated_answers_are_marked_in_card_and_manifest(dataset, whose):
 def test_content_is_read_with_few_queries(dataset, django_assert_max_num_queries):
     approved = select_clips(dataset).approved
     reader = clip_content.ContentReader(dataset)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         assert len(list(reader.read(approved))) == 3
 
 

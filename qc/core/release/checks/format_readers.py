@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from datasets.core.formats import ava
 from qc.core.release.checks.vocabulary import vocabulary
 from qc.core.release.reader import ReleasedVideo, ReleaseReader
+from qc.core.release.records import PERSON, PERSONS
 
 FPS = 30
 MOT_COLUMNS = 9
@@ -38,6 +39,7 @@ class FormatPerson(NamedTuple):
     actions: frozenset[int]
     width: int = 1  # of the frame, if boxes were in pixels
     height: int = 1
+    label: str | None = None  # its class; None: the format does not say
 
 
 Found = tuple[list[FormatPerson], list[str]]
@@ -49,6 +51,19 @@ def frame_size_of(release: ReleaseReader, video: ReleasedVideo) -> tuple[int, in
     side = release.images().longest_side if release.images().included else None
     scale = min(1.0, (side or longest) / longest)
     return max(1, round(video.width * scale)), max(1, round(video.height * scale))
+
+
+def class_faults(
+    release: ReleaseReader, persons: Iterable[tuple[str, int, int]]
+) -> Iterable[str]:
+    """What `persons.csv` says otherwise than the CSV of `persons`: video, timestamp, number."""
+    classes, videos = release.classes(), release.videos()
+    if not classes:
+        return
+    there = {(videos[video].source_video, number) for video, _, number in persons}
+    for video, number in sorted(there ^ classes.keys()):
+        where = "lacks" if (video, number) in there else "has, but no csv,"
+        yield f"{PERSONS} {where} person {number} of {video}"
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -77,6 +92,7 @@ def coco(release: ReleaseReader, content: dict[str, Any], what: str) -> Found:
     found, wrong = [], []
     images = {image["id"]: image for image in content["images"]}
     videos = {video["id"]: video["name"] for video in content["videos"]}
+    categories = {one["id"]: one["name"] for one in content["categories"]}
     for number, image in enumerate(content["images"], start=1):
         name = videos.get(image["video_id"], "")
         video = release.videos().get(name)
@@ -100,7 +116,7 @@ def coco(release: ReleaseReader, content: dict[str, Any], what: str) -> Found:
                 f"{what} annotation {number}", videos.get(image["video_id"], ""),
                 image["timestamp"], one["instance_id"],
                 _shares((left, top, left + width, top + height), *size),
-                frozenset(one["action_ids"]), *size,
+                frozenset(one["action_ids"]), *size, categories.get(one["category_id"], ""),
             )
         )  # fmt: skip
         if abs(one["area"] - width * height) > 1:
@@ -113,7 +129,8 @@ def parquet(release: ReleaseReader, path: Path, what: str) -> Found:
     found, wrong = [], []
     names = {action.action_id: action.name for action in release.manifest_actions()}
     try:
-        rows = pq.read_table(path, columns=list(PARQUET_COLUMNS)).to_pylist()
+        more = {"class"} & set(pq.read_schema(path).names)
+        rows = pq.read_table(path, columns=[*PARQUET_COLUMNS, *more]).to_pylist()
     except pa.ArrowException as error:
         raise ValueError(f"{path.name} is not Parquet: {error}") from error
     for number, row in enumerate(rows, start=1):
@@ -133,7 +150,7 @@ def parquet(release: ReleaseReader, path: Path, what: str) -> Found:
             FormatPerson(
                 where, video.video_id, row["timestamp"], row["person_id"],
                 tuple(row[side] for side in ("x1", "y1", "x2", "y2")),
-                frozenset(row["action_ids"]),
+                frozenset(row["action_ids"]), label=row.get("class", PERSON),
             )
         )  # fmt: skip
     return found, wrong
@@ -154,6 +171,8 @@ def mot(release: ReleaseReader, video: ReleasedVideo, folder: Path) -> Found:
     for key, value in facts.items():
         if (its := said.get("Sequence", key, fallback=None)) != value:
             wrong.append(f"{where}/seqinfo.ini has {key}={its}, not {value}")
+    named = folder / "gt" / "labels.txt"
+    names = named.read_text(encoding="utf-8").splitlines() if named.is_file() else [PERSON]
     with (folder / "gt" / "gt.txt").open(encoding="ascii", newline="") as file:
         for number, row in enumerate(csv.reader(file), start=1):
             place = f"{where}/gt/gt.txt row {number}"
@@ -169,7 +188,7 @@ def mot(release: ReleaseReader, video: ReleasedVideo, folder: Path) -> Found:
             found.append(
                 FormatPerson(
                     place, video.video_id, at, int(row[1]), _shares(box, *size), frozenset(),
-                    *size,
+                    *size, dict(enumerate(names, start=1)).get(int(row[7]), ""),
                 )
             )  # fmt: skip
     return found, wrong
@@ -200,7 +219,11 @@ def fiftyone(release: ReleaseReader, video_id: str, path: Path) -> Found:
             wrong += [f"{where} {fault}" for fault in odd]
             if one["frame_number"] != int(key):
                 wrong.append(f"{where} says that it is at frame {one['frame_number']}")
-            found.append(FormatPerson(where, video_id, at, one["index"], box, actions))
+            found.append(
+                FormatPerson(
+                    where, video_id, at, one["index"], box, actions, label=one["label"]
+                )
+            )
     wanted = {at for name, at in release.keyframes("annotated") if name == video_id}
     wrong += [f"{what} is wrong about the keyframe {at}" for at in sorted(wanted ^ shown)]
     return found, wrong
@@ -260,7 +283,7 @@ def cvat(release: ReleaseReader, video: ReleasedVideo, path: Path) -> Found:
                 FormatPerson(
                     where, video.video_id, at, int(held.get("person_id") or 0),
                     _shares(corners, video.width, video.height), actions,
-                    video.width, video.height,
+                    video.width, video.height, track.get("label"),
                 )
             )  # fmt: skip
     return found, wrong

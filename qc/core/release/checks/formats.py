@@ -20,6 +20,7 @@ from qc.core.release.checks.expectations import expect
 from qc.core.release.checks.format_readers import FormatPerson
 from qc.core.release.checks.proposals import persons_at
 from qc.core.release.reader import ReleaseReader
+from qc.core.release.records import PERSON, PERSONS
 
 FPS = 30
 SUBSETS = {"train": "training", "val": "validation", "test": "testing"}
@@ -48,6 +49,7 @@ def check_formats(release: ReleaseReader) -> str:
     without: list[str] = []
 
     def faults() -> Faults:
+        yield from readers.class_faults(release, persons_of_csv(release))
         folder = release.folder / "formats"
         there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
         for name in sorted(there ^ set(wanted)):
@@ -93,7 +95,7 @@ def compare(
         split: The only one that the format is about; empty for all.
     """
     wanted = persons_of_csv(release)
-    videos = release.videos()
+    videos, classes = release.videos(), release.classes()
     names = {action.action_id: action.name for action in release.manifest_actions()}
     seen: set[Key] = set()
     for one in found:
@@ -114,6 +116,9 @@ def compare(
             its = ", ".join(f"{side:.4f}" for side in one.box)
             csv = ", ".join(f"{side:.4f}" for side in wanted[key].box)
             yield f"{one.where} has {who} in the box {its}, the csv in {csv}"
+        its_class = classes.get((videos[one.video_id].source_video, one.person_id), PERSON)
+        if one.label not in (None, its_class):
+            yield f"{one.where} says that {who} is a {one.label}, {PERSONS} a {its_class}"
         if has_actions and one.actions != wanted[key].actions:
             said = ", ".join(names.get(i, str(i)) for i in sorted(one.actions)) or "nothing"
             csv = (

@@ -150,7 +150,21 @@ def _contents(facts: CardFacts) -> list[Block]:
         (split, *(each.totals()[name] for name in head)) for split, each in facts.counts.items()
     ]
     warnings = [Items(facts.warnings)] if facts.warnings else []
-    return [Heading("Contents"), TableBlock(("", *head), rows), *warnings]
+    return [Heading("Contents"), TableBlock(("", *head), rows), *_classes(facts), *warnings]
+
+
+def _classes(facts: CardFacts) -> list[Block]:
+    """The boxes of each class, if not all are persons."""
+    found = facts.stats.class_names
+    if not found:
+        return []
+    said = (
+        "Not all are persons, though the files call them so: AVA has no column for a class. "
+        "`persons.csv` has it, by source video and person id. Boxes by class:"
+    )
+    rows = [(one, *(facts.stats.classes[one, split] for split in facts.counts))
+            for one in found]  # fmt: skip
+    return [Text(said), TableBlock(("class", *facts.counts), rows)]
 
 
 def _actions(facts: CardFacts) -> list[Block]:

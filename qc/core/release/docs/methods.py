@@ -41,6 +41,7 @@ class MethodsFacts:
         excluded: Keyframes left out because something is undecided.
         left_out: Clips that are not in the release.
         agreement: Of the clips in it.
+        classes: What is in it, by name; empty if all are persons.
         blurring: How faces are blurred; empty if they are not.
     """
 
@@ -59,6 +60,7 @@ class MethodsFacts:
     software: str
     agreement: DatasetFigures | None
     blurring: str = ""
+    classes: Sequence[str] = ()
 
 
 def methods(facts: MethodsFacts) -> str:
@@ -71,6 +73,9 @@ def methods(facts: MethodsFacts) -> str:
               if facts.is_simulated else []),
             Heading("Detection and tracking"),
             Items([_tracking(one) for one in facts.tracking]),
+            *([Text(f"Followed were: {', '.join(facts.classes)}. What is said of persons holds "
+                    "for all of these; `persons.csv` has the class of each.")]
+              if facts.classes else []),
             Heading("Annotation"),
             Text(annotation_sentence(facts)),
             Heading("Consensus"),

@@ -1,8 +1,8 @@
 """COCO-video: `<split>.json` with videos, images at keyframes, and persons as annotations.
 
-A person is an annotation of category 1 with `bbox` in pixels of the frames, from 0,
-`[left, top, width, height]`, the
-`action_ids` of what it does (their names are in `actions`), and its `instance_id` in the video.
+A person is an annotation of the category of its class (`person`) with `bbox` in pixels of the
+frames, from 0, `[left, top, width, height]`, the `action_ids` of what it does (their names are
+in `actions`), and its `instance_id` in the video.
 """
 
 import json
@@ -40,7 +40,8 @@ class CocoWriter:
                 wide, high = round(right - left, 4), round(bottom - top, 4)
                 annotation = {
                     "id": len(parts["annotations"]) + 1, "image_id": image_id,
-                    "video_id": video_id, "category_id": 1, "instance_id": person.person_id,
+                    "video_id": video_id, "category_id": self._context.number_of(person.label),
+                    "instance_id": person.person_id,
                     "bbox": [left, top, wide, high], "area": round(wide * high, 4),
                     "iscrowd": 0, "action_ids": person.action_ids,
                 }  # fmt: skip
@@ -50,7 +51,10 @@ class CocoWriter:
         head = {
             "info": {"description": f"{self._context.title}. Frames: rawframes/"},
             "licenses": [],
-            "categories": [{"id": 1, "name": "person", "supercategory": "person"}],
+            "categories": [
+                {"id": number, "name": name, "supercategory": name}
+                for number, name in enumerate(self._context.labels, start=1)
+            ],
             "actions": [
                 {"id": action.action_id, "name": action.name, "type": action.label_type}
                 for action in self._context.actions

@@ -9,7 +9,7 @@ from datasets.core.action_groups import ActionGroupSpec
 from datasets.core.formats import ava
 from datasets.core.media.clips_and_keyframes import FIRST_TIMESTAMP, FRAME_RATE
 from qc.core.release.images import frame_size
-from qc.core.release.records import ReleaseClip, ReleasedPerson
+from qc.core.release.records import PERSON, ReleaseClip, ReleasedPerson
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class FormatContext:
 
     Attributes:
         folder: Its own, empty.
+        labels: Classes of what is in it, by which formats number them from 1.
         longest_side: Of the release's frames in pixels; None for the size of the clips.
     """
 
@@ -27,10 +28,18 @@ class FormatContext:
     groups: Sequence[ActionGroupSpec]
     splits: Sequence[str]
     longest_side: int | None = None
+    labels: Sequence[str] = (PERSON,)
 
     def frame_size(self, clip: ReleaseClip) -> tuple[int, int]:
         """Width and height of the frames of a clip, in which boxes in pixels are given."""
         return frame_size(clip.width, clip.height, longest_side=self.longest_side)
+
+    @property
+    def is_of_persons(self) -> bool:
+        return list(self.labels) == [PERSON]
+
+    def number_of(self, label: str) -> int:
+        return self.labels.index(label) + 1
 
     @property
     def names(self) -> dict[int, str]:

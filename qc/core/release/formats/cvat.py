@@ -21,7 +21,8 @@ class CvatWriter:
 
     def add(self, clip: ReleaseClip) -> None:
         tracks = tuple(
-            XmlTrack(tuple(self._shapes(persons, clip))) for persons in by_person(clip).values()
+            XmlTrack(tuple(self._shapes(persons, clip)), persons[0].label)
+            for persons in by_person(clip).values()
         )
         document = Document(
             clip.name,
@@ -30,6 +31,7 @@ class CvatWriter:
             clip.height,
             self._attributes,
             tracks,
+            labels=tuple(self._context.labels),
         )
         (self._context.folder / f"{clip.name}.xml").write_bytes(dump(document))
 

@@ -3,9 +3,10 @@
     fiftyone.Dataset.from_dir(dataset_dir="formats/fiftyone",
                               dataset_type=fiftyone.types.FiftyOneVideoLabelsDataset)
 
-A person is a detection `person` at the frames of keyframes (from 1), with its number as index
-and each of its actions as an attribute: `action_12` says the name of action 12, for names may
-hold dots, which FiftyOne does not allow in names of attributes. The split is one of the video.
+A person is a detection of its class (`person`) at the frames of keyframes (from 1), with its
+number as index and each of its actions as an attribute: `action_12` says the name of action 12,
+for names may hold dots, which FiftyOne does not allow in names of attributes. The split is one
+of the video.
 """
 
 import json
@@ -51,7 +52,7 @@ class FiftyOneWriter:
         x1, y1, x2, y2 = map(float, person.box.split(","))
         names = {f"action_{i}": self._context.names[i] for i in person.action_ids}
         return {
-            "label": "person",
+            "label": person.label,
             "bounding_box": {
                 "top_left": {"x": x1, "y": y1}, "bottom_right": {"x": x2, "y": y2},
             },

@@ -25,13 +25,15 @@ SCHEMA = pa.schema(
         ("votes", pa.string()), ("agreement", pa.float64()),
     ]
 )  # fmt: skip
+CLASS = pa.field("class", pa.string())  # only where not all are persons
 
 
 class ParquetWriter:
     def __init__(self, context: FormatContext) -> None:
         self._context, self._names = context, context.names
+        schema = SCHEMA if context.is_of_persons else SCHEMA.append(CLASS)
         self._files = {
-            split: RowGroups(context.folder / f"{split}.parquet", SCHEMA)
+            split: RowGroups(context.folder / f"{split}.parquet", schema)
             for split in context.splits
         }
 
@@ -55,7 +57,7 @@ class ParquetWriter:
             "actions": [self._names[action] for action in person.action_ids],
             "drawn_by": list(person.drawn_by),
             "votes": as_json({origin.group: dict(origin.votes) for origin in person.origins}),
-            "agreement": agreement_of(person),
+            "agreement": agreement_of(person), "class": person.label,
         }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import configparser
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -75,12 +76,14 @@ CLIPS = [
 def written(tmp_path):
     """Writes one format into a release folder and gives its folder."""
 
-    def write(name):
+    def write(name, clips=CLIPS, **about):
         folder = tmp_path / "formats" / name
         folder.mkdir(parents=True)
-        context = FormatContext(folder, "corner release 1", ACTIONS, GROUPS, ["train", "val"])
+        context = FormatContext(
+            folder, "corner release 1", ACTIONS, GROUPS, ["train", "val"], **about
+        )
         writer = FORMATS[name].writer(context)
-        for clip in CLIPS:
+        for clip in clips:
             writer.add(clip)
         writer.finish()
         return folder
@@ -103,6 +106,43 @@ def test_pycocotools_reads_coco_video(written):
     assert (second["action_ids"], second["instance_id"]) == ([], 2)
     result = coco.loadRes([{**first, "score": 1.0}])
     assert len(result.anns) == 1
+
+
+def with_a_vehicle():
+    """The clips, person 2 of the first a vehicle."""
+    first, *others = CLIPS
+    persons = [
+        one._replace(label="vehicle") if one.person_id == 2 else one for one in first.persons
+    ]
+    return [replace(first, persons=persons), *others]
+
+
+def test_formats_say_the_class_of_what_is_no_person(written):
+    about = {"clips": with_a_vehicle(), "labels": ["person", "vehicle"]}
+    coco = COCO(written("coco", **about) / "train.json")
+    assert [one["name"] for one in coco.loadCats(coco.getCatIds())] == ["person", "vehicle"]
+    categories = [one["category_id"] for one in coco.loadAnns(coco.getAnnIds(imgIds=[1]))]
+    assert categories == [1, 2]
+    mot = written("mot", **about) / "train" / "shop-c0000" / "gt"
+    assert (mot / "labels.txt").read_text() == "person\nvehicle\n"
+    rows = [line.split(",") for line in (mot / "gt.txt").read_text().splitlines()]
+    assert {(row[1], row[7]) for row in rows} == {("1", "1"), ("2", "2")}
+    table = pq.read_table(written("parquet", **about) / "train.parquet").to_pylist()
+    assert {(one["person_id"], one["class"]) for one in table} == {
+        (1, "person"), (2, "vehicle"),
+    }  # fmt: skip
+    document = cvat_xml.load((written("cvat", **about) / "shop-c0000.xml").read_bytes())
+    assert document.labels == ("person", "vehicle")
+    assert [track.label for track in document.tracks] == ["person", "vehicle"]
+    path = written("fiftyone", **about) / "labels" / "shop-c0000.json"
+    objects = json.loads(path.read_text())["frames"]["61"]["objects"]["objects"]
+    assert [one["label"] for one in objects] == ["person", "vehicle"]
+
+
+def test_formats_of_persons_have_no_classes(written):
+    assert not list(written("mot").rglob("labels.txt"))
+    assert "class" not in pq.read_schema(written("parquet") / "train.parquet").names
+    assert written("coco").joinpath("train.json").read_text().count('"category_id": 1') == 4
 
 
 def test_our_own_reader_of_cvat_reads_the_consensus(written):
