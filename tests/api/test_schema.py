@@ -18,7 +18,9 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import FailureGroup
 
 from datasets.accounts.tokens import SCOPES, make_token
+from tests.make import make_user
 from tests.rights.world import World
+from workers.api.schema import Generator
 
 pytestmark = pytest.mark.django_db
 
@@ -159,3 +161,10 @@ def test_the_schema_names_the_headers_of_the_upload_protocol():
     assert set(one["patch"]["requestBody"]["content"]) == {"application/offset+octet-stream"}
     assert "Upload-Offset" in one["patch"]["responses"]["204"]["headers"]
     assert {"Upload-Offset", "Upload-Length"} <= set(one["head"]["responses"]["200"]["headers"])
+
+
+def test_the_schema_is_made_once(client, monkeypatch):
+    client.force_login(make_user())
+    first = client.get("/api/schema/").content
+    monkeypatch.setattr(Generator, "parse", lambda *_: pytest.fail("made again"))
+    assert client.get("/api/schema/").content == first

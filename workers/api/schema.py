@@ -1,7 +1,8 @@
 """The OpenAPI schema of the API: names of access tokens, and HEAD where it has its own code."""
 
-from typing import Any
+from typing import Any, ClassVar
 
+from django.utils.translation import get_language
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
 
@@ -30,6 +31,16 @@ class Endpoints(EndpointEnumerator):  # type: ignore[misc]
 
 
 class Generator(SchemaGenerator):  # type: ignore[misc]
-    """Makes the schema."""
+    """Makes the schema of all users once: it depends on the code and the language alone."""
 
     endpoint_inspector_cls = Endpoints
+    _made: ClassVar[dict[str | None, dict[str, Any]]] = {}  # by language
+
+    def get_schema(self, request: Any = None, public: bool = False) -> dict[str, Any]:
+        if not public or self.api_version:
+            return dict(super().get_schema(request, public))  # type: ignore[no-untyped-call]
+        language = get_language()
+        if language not in self._made:
+            made = super().get_schema(request, public)  # type: ignore[no-untyped-call]
+            self._made[language] = made
+        return self._made[language]
