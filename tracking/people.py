@@ -19,7 +19,7 @@ from datasets.models import Clip, Video
 from datasets.selectors import permitted_datasets
 from tracking.core.doubts import DOUBTFUL
 from tracking.core.person_spans import PersonSpan, nearest_in_time
-from tracking.core.tracks_file import TracksFileError
+from tracking.core.tracks_file import PERSON, TracksFileError
 from tracking.models import PersonCorrection, VideoPerson
 from tracking.selectors import (
     PersonCrop,
@@ -188,7 +188,11 @@ def _split(request: HttpRequest, video: Video) -> str:
 
 def _drop(request: HttpRequest, video: Video) -> str:
     number = _number(request, "person")
-    corrections.drop(video, number, user=_user(request))
+    made = corrections.drop(video, number, user=_user(request))
+    if made.person.label != PERSON:
+        return _("P%(number)d is no %(class)s.") % {
+            "number": number, "class": made.person.label,
+        }  # fmt: skip
     return _("P%(number)d is not a person.") % {"number": number}
 
 

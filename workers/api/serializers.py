@@ -207,6 +207,9 @@ class LabelSerializer(serializers.Serializer):
 class ConsensusBoxSerializer(serializers.Serializer):
     second = serializers.IntegerField()
     person_id = serializers.IntegerField()
+    label = serializers.CharField(  # type: ignore[assignment]
+        help_text="what it is, of the classes that are followed"
+    )
     box = serializers.ListField(child=serializers.FloatField())
     status = serializers.CharField()
     labels = LabelSerializer(many=True)

@@ -16,7 +16,9 @@ from datasets.selectors import permitted_clips
 from datasets.services.delete import InUseError, delete
 from qc.selectors.clip_and_task_filters import ORDERS, narrowed, ordered
 from qc.selectors.clips import consensus_by_keyframe, default_run, run_choices, run_tracks
+from qc.selectors.display_names import classes_in
 from qc.selectors.statuses import clip_statuses
+from tracking.core.tracks_file import PERSON
 from workers.api.base import (
     LIMIT,
     OFFSET,
@@ -177,12 +179,15 @@ class ClipConsensus(ClipView):
     @extend_schema(operation_id="consensus", responses=answers(ConsensusSerializer))
     def get(self, request: Request, name: str, clip: str) -> Response:
         hide = Act.SEE_NAMES.key not in self.dataset().may
-        keyframes = consensus_by_keyframe(self.clip(), hide_names=hide)
+        found = self.clip()
+        keyframes = consensus_by_keyframe(found, hide_names=hide)
+        classes = classes_in(found.video_id)
         return Response({
             "clip": clip,
             "boxes": [
                 {
                     "second": box.second, "person_id": box.person_id,
+                    "label": classes.get(box.person_id, PERSON),
                     "box": [box.x1, box.y1, box.x2, box.y2], "status": box.status,
                     "labels": [
                         {"group": one.group, "actions": one.actions, "rule": one.rule}
