@@ -6,11 +6,12 @@ both show: 1 for the same, 0 for nothing in common. The built-in look is a histo
 colours in four stripes from head to feet; a re-identification model gives one part.
 
 No limit is fixed for a camera or a model: each clip says how much people change who are in
-plain view all the time, and only what differs more than that is taken for somebody else.
+plain view all the time, and how alike different people are, who are seen at the same time. Only
+who is less alike than both is taken for somebody else.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -31,25 +32,26 @@ MIN_VISIBLE = 0.5  # of a stripe
 DARK, GREY, GREYS, HUES = 45, 55, (110, 180), 12
 BINS = 1 + len(GREYS) + 1 + 2 * HUES
 
-MIN_SCORE = 0.25  # of a detection whose look counts
+MIN_SCORE = 0.25  # of a detection whose look counts, and that covers others
 COVERED = 0.35  # share of a box behind other boxes, from which on it shows somebody else, too
 WINDOW_SECONDS = 1.0
 EVENT_SECONDS = 0.27  # without a clear view, after which a look is compared
 MIN_VIEWS = 3  # clear views on either side
 SAME_QUANTILE = 0.05  # of the likenesses of the same people: so many of these break in vain
 MIN_PAIRS = 20  # of the same people, before their likeness counts
+DIFFERENT_QUANTILE = 0.9  # of the likenesses of different people, who are seen at one time
+CHANGE_QUANTILE = 0.75  # the same for a change in plain view, which is rarer
+MIN_DIFFERENT, MAX_DIFFERENT = 10, 2000  # pairs of them that are needed, and that are looked at
 DEFAULT_LIMIT = 0.55
-RETURN_QUANTILE = 0.5  # whoever returns must be like that half of the same people
-RETURN_LIMIT = 0.85  # of their likeness, where few different show what it means
-MIN_DIFFERENT = 10  # pairs of people seen at the same time
-RETURN_MARGIN = 0.06  # and so much more like one person than any other
+RETURN_QUANTILE = 0.5  # of the same people, for who returns where few different are seen
 
 
 class ClipLimits(NamedTuple):
     """How alike the same people look in a clip."""
 
-    same: float  # whoever is less alike is somebody else
-    returning: float  # whoever is more alike may have returned
+    same: float  # whoever is less alike after an event is somebody else
+    returning: float  # whoever is more alike may have returned, where few others are seen
+    change: float = 0.0  # whoever is less alike in plain view is somebody else
 
 
 def describe(image: Image, boxes: Boxes) -> Looks:
@@ -103,7 +105,8 @@ def _bins(rgb: Image) -> NDArray[np.int64]:
 
 def describe_clearly(image: Image, found: Detections, describe: Describe) -> Detections:
     """`found` with the features of those who are seen clearly; zeros for the others."""
-    views = clear_views(found.boxes) & (found.scores >= MIN_SCORE)
+    views = found.scores >= MIN_SCORE  # others are often second boxes of the same person
+    views[views] = clear_views(found.boxes[views])
     some = describe(image, found.boxes[views])
     features = np.zeros((len(found.boxes), *some.shape[1:]), np.float32)
     features[views] = some
@@ -128,9 +131,12 @@ def likeness(a: Looks, b: Looks) -> NDArray[np.float64]:
 
 def mean_look(features: Looks) -> NDArray[np.float32]:
     """One look of several of a person, shape `(P, D)`; each part over those that show it."""
-    total = features.sum(axis=0)
-    length = np.linalg.norm(total, axis=-1, keepdims=True)
-    return np.asarray(total / np.maximum(length, 1e-9), dtype=np.float32)
+    return _unit(features.sum(axis=0)).astype(np.float32)
+
+
+def _unit(total: NDArray[Any]) -> NDArray[Any]:
+    """Vectors of length 1; zeros stay."""
+    return total / np.maximum(np.linalg.norm(total, axis=-1, keepdims=True), 1e-9)
 
 
 def clear_views(boxes: Boxes) -> NDArray[np.bool_]:
@@ -215,7 +221,10 @@ def person_features(
 
 
 def clip_limits(tracks: Sequence[Track], fps: float) -> ClipLimits:
-    """How alike people look who are in plain view, a second apart, in the same track."""
+    """How alike people look in a clip, of those in plain view a second apart in one track.
+
+    Different people are those of tracks at the same time; limits lie below most of them.
+    """
     found: list[float] = []
     for track in tracks:
         views = _views(track)
@@ -232,16 +241,37 @@ def clip_limits(tracks: Sequence[Track], fps: float) -> ClipLimits:
             b = _look_at(track, row, fps, before=False)
             if a is not None and b is not None and not np.isnan(alike := likeness(a, b)):
                 found.append(float(alike))
-    if len(found) < MIN_PAIRS:
-        return ClipLimits(DEFAULT_LIMIT, 1.0)
-    return ClipLimits(*np.quantile(found, [SAME_QUANTILE, RETURN_QUANTILE]).tolist())
+    limits, change, back = [], 0.0, 1.0
+    if len(found) >= MIN_PAIRS:
+        low, back = np.quantile(found, [SAME_QUANTILE, RETURN_QUANTILE]).tolist()
+        limits.append(low)
+    different = _different(tracks)
+    if len(different) >= MIN_DIFFERENT:
+        change, far = np.quantile(different, [CHANGE_QUANTILE, DIFFERENT_QUANTILE]).tolist()
+        limits.append(far)
+    same = min(limits, default=DEFAULT_LIMIT)
+    return ClipLimits(same, back, min(same, change))
+
+
+def _different(tracks: Sequence[Track]) -> NDArray[np.float64]:
+    """The likenesses of tracks that are seen at the same time."""
+    looks = [(track, look) for track in tracks if (look := look_of(track)) is not None]
+    if len(looks) < 2:
+        return np.empty(0)
+    begin = np.array([track.frames[0] for track, _ in looks])
+    end = np.array([track.frames[-1] for track, _ in looks])
+    rows, columns = np.nonzero(np.triu((begin[:, None] <= end) & (begin <= end[:, None]), 1))
+    some = slice(None, None, len(rows) // MAX_DIFFERENT + 1)
+    stack = np.stack([look for _, look in looks])
+    alike = likeness(stack[rows[some]], stack[columns[some]])
+    return alike[~np.isnan(alike)]
 
 
 def split_by_look(tracks: Sequence[Track], limits: ClipLimits, fps: float) -> list[Track]:
-    """The tracks, cut where the look after an event is not that before it.
+    """The tracks, cut where the look is not that of before: after an event, or in plain view.
 
-    The cut lies where the person was found again after the longest time unseen, or in the
-    middle if it was always seen. Parts have the id of their track.
+    After an event the cut lies where the person was found again after the longest time unseen,
+    or in the middle if it was always seen. Parts have the id of their track.
     """
     result = []
     for track in tracks:
@@ -255,8 +285,37 @@ def split_by_look(tracks: Sequence[Track], limits: ClipLimits, fps: float) -> li
                 cuts.append(
                     before + 1 + longest if gaps[longest] > 1 else (before + after + 1) // 2
                 )
-        result += _parts(track, cuts)
+        for part in _parts(track, cuts):
+            result += _parts(part, _changes(part, limits.change, fps))
     return sorted(result, key=lambda one: int(one.frames[0]))
+
+
+def _changes(track: Track, limit: float, fps: float) -> list[int]:
+    """Rows from which on a track looks less like in the second before than `limit`.
+
+    Where it changes most, and no other one within a second.
+    """
+    views = _views(track)
+    if track.features is None or limit <= 0 or len(views) < 2 * MIN_VIEWS:
+        return []
+    frames, window = track.frames[views], WINDOW_SECONDS * fps
+    at = np.arange(MIN_VIEWS, len(views) - MIN_VIEWS + 1)
+    first = np.searchsorted(frames, frames[at - 1] - window, side="right")
+    last = np.searchsorted(frames, frames[at] + window)
+    at, first, last = (
+        one[(at - first >= MIN_VIEWS) & (last - at >= MIN_VIEWS)] for one in (at, first, last)
+    )
+    sums = np.cumsum(track.features[views], axis=0, dtype=np.float64)
+    sums = np.concatenate([np.zeros_like(sums[:1]), sums])
+    alike = likeness(_unit(sums[at] - sums[first]), _unit(sums[last] - sums[at]))
+    cuts: list[int] = []
+    for place in np.argsort(alike, kind="stable"):
+        row = at[place]
+        if alike[place] < limit and all(
+            abs(frames[row] - frames[cut]) > window for cut in cuts
+        ):
+            cuts.append(int(row))
+    return sorted(int(views[row - 1] + views[row] + 1) // 2 for row in cuts)
 
 
 def _parts(track: Track, cuts: list[int]) -> list[Track]:
@@ -265,18 +324,6 @@ def _parts(track: Track, cuts: list[int]) -> list[Track]:
     columns = (track.frames, track.boxes, track.scores, track.features)
     parts = zip(*(np.split(column, cuts) for column in columns), strict=True)
     return [Track(track.track_id, *part) for part in parts]
-
-
-def join_returning(tracks: Sequence[Track], limits: ClipLimits, fps: float) -> list[Track]:
-    """The tracks of a clip; of somebody who left and returned only one, in order."""
-    features = [look_of(track) for track in tracks]
-    times = [[(track.frames[0] / fps, (track.frames[-1] + 1) / fps)] for track in tracks]
-    first = returning(features, times, limits.returning)
-    result = []
-    for index in sorted(set(first)):
-        parts = [track for track, root in zip(tracks, first, strict=True) if root == index]
-        result.append(concatenated(parts))
-    return result
 
 
 def concatenated(parts: Sequence[Track]) -> Track:
@@ -292,58 +339,3 @@ def concatenated(parts: Sequence[Track]) -> Track:
         np.concatenate([part.scores for part in parts]),
         np.concatenate(features) if len(features) == len(parts) else None,
     )
-
-
-def returning(
-    features: Sequence[NDArray[np.float32] | None],
-    times: Sequence[Sequence[tuple[float, float]]],
-    limit: float,
-) -> list[int]:
-    """Who is somebody that was seen before: for each person the first one that it is.
-
-    Two are one if they are never seen at the same time, are more alike than `limit` and than
-    nearly all who are seen at the same time, and neither is about as much like somebody who is
-    seen at the same time as the other: then nothing tells which of the two it is.
-
-    Args:
-        features: Of each person; None for one without.
-        times: When each person is seen: intervals in seconds.
-        limit: 0 to 1; nobody returns with 1.
-
-    >>> red, blue = np.array([[1.0, 0]]), np.array([[0, 1.0]])
-    >>> returning([red, blue, red], [[(0, 1)], [(0, 1)], [(5, 6)]], 0.8)
-    [0, 1, 0]
-    """
-    known = [index for index, look in enumerate(features) if look is not None]
-    group = list(range(len(features)))
-    if len(known) < 2 or limit >= 1:
-        return group
-    stack = np.stack([features[index] for index in known])  # type: ignore[misc]
-    alike = np.nan_to_num(likeness(stack[:, None], stack[None]), nan=0.0)
-    apart = np.array([[not _overlap(times[a], times[b]) for b in known] for a in known])
-    different = alike[np.triu(~apart, 1)]
-    few = len(different) < MIN_DIFFERENT
-    limit = max(limit, RETURN_LIMIT if few else float(np.quantile(different, 0.95)))
-    rows, columns = np.nonzero(np.triu(apart & (alike > limit), 1))
-    for place in np.argsort(-alike[rows, columns], kind="stable").tolist():
-        row, column = int(rows[place]), int(columns[place])
-        if _has_rival(alike, apart, row, column) or _has_rival(alike, apart, column, row):
-            continue
-        one, other = sorted((group[known[row]], group[known[column]]))
-        members = [index for index in known if group[index] in (one, other)]
-        if all(a == b or not _overlap(times[a], times[b]) for a in members for b in members):
-            group = [one if root == other else root for root in group]
-    return group
-
-
-def _has_rival(
-    alike: NDArray[np.float64], apart: NDArray[np.bool_], row: int, column: int
-) -> bool:
-    """Whether somebody seen at the same time as `column` is about as much like `row`."""
-    others = apart[row] & ~apart[column]
-    others[[row, column]] = False
-    return bool((alike[row][others] > alike[row, column] - RETURN_MARGIN).any())
-
-
-def _overlap(a: Sequence[tuple[float, float]], b: Sequence[tuple[float, float]]) -> bool:
-    return any(one[0] < other[1] and other[0] < one[1] for one in a for other in b)

@@ -21,6 +21,18 @@ def test_a_person_and_a_vehicle_are_never_one():
     assert join_returned(clips, ids, [0, 600, 1200]) == [{1: 1}, {1: 1}, {1: 2}]
 
 
+def test_who_returns_is_found_though_the_later_clip_has_two_parts_of_the_person():
+    """Parts are never seen at the same time, so they are not two people who look alike."""
+    look = np.ones((1, 1, 4), np.float32) / 2
+    first = [replace(standing(1, 0, range(0, 60)), features=look)]
+    later = [
+        replace(standing(1, 0, range(0, 60)), features=look),
+        replace(standing(2, 200, range(90, 150)), features=look),
+    ]
+    found = join_returned([first, later], [{1: 1}, {1: 2, 2: 3}], [0, 600])
+    assert found == [{1: 1}, {1: 1, 2: 2}]  # ids are unique in a clip
+
+
 def test_persons_of_two_trackings_are_matched_by_the_boxes_they_share():
     ours = ([standing(1, 300), standing(2, 0)], {1: 1, 2: 2})
     theirs = ([standing(5, 2), standing(6, 301)], {5: 7, 6: 8})
