@@ -261,6 +261,7 @@ def review(walk: Walk, run: DemoRun) -> None:
     walk.see("adjudicate-and-review")
     task = AnnotationTask.objects.order_by("-versions__unfinished", "pk").first()
     walk.go("qc:task", NAME, task.pk)
+    walk.wait_for_player()
     walk.see("adjudicate-and-review", "review", height=760)
     walk.page.get_by_label("Reason for the rejection").fill("Please answer every question.")
     walk.press("Reject")

@@ -99,8 +99,10 @@ const fetchNext = async () => {
   );
   if (generation !== queue.generation) return false;
   fetching = null;
-  if (items) queue.add(items).forEach(prefetch);
-  else showStatus(gettext("The next items could not be loaded. Check the connection."), true);
+  if (items) {
+    queue.add(items).forEach(prefetch);
+    root.dataset.fetched = queue.lastKey;
+  } else showStatus(gettext("The next items could not be loaded. Check the connection."), true);
   return items !== null;
 };
 

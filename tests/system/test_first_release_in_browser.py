@@ -104,6 +104,8 @@ class User:
 
     def choose_file(self, path: Path, *, by: Locator) -> None:
         """A click opens the system's dialog; there the file is clicked, and Open."""
+        by.wait_for()
+        self.page.wait_for_load_state()  # the script that listens to the choice
         for _ in range(2):
             self._count_click()
         with self.page.expect_file_chooser() as chooser:

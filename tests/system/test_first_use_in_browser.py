@@ -72,6 +72,7 @@ def make_dataset(page: Page) -> None:
     page.get_by_label("Weights").fill("boxes")
     page.get_by_role("button", name="Create dataset").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Add videos")
+    page.wait_for_load_state()  # the script that listens to the choice of a file
 
 
 def upload(page: Page, path: Path) -> None:

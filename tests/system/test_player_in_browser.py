@@ -138,8 +138,7 @@ def at_clip(page, clip, live_server) -> Page:
 @pytest.fixture
 def at_adjudication(page, live_server) -> Page:
     page.goto(f"{live_server.url}/datasets/shop/adjudication/")
-    page.wait_for_selector("#adjudication[data-shown]")
-    page.wait_for_load_state("networkidle")  # the next items are there
+    page.wait_for_selector("#adjudication[data-shown][data-fetched]")  # the next items, too
     return page
 
 
