@@ -21,7 +21,7 @@ from qc.models import QualityRules, Review
 from qc.selectors.consensus.adjudication_queue import BOX as BOX_ITEM
 from qc.selectors.consensus.adjudication_queue import PERSON as PERSON_ITEM
 from qc.services.agreement.quality_checks import quality_rules, switched_off
-from qc.services.release.blur_faces import face_detector_files, require_face_detector
+from qc.services.release.blur_faces import face_detector_files, require_faces
 from qc.services.release.make_release import require_datasheet
 from qc.services.review.quality_rules import vote_rule_of
 
@@ -310,7 +310,7 @@ class ReleaseForm(forms.Form):
         if not self.errors:
             try:
                 require_datasheet(self.dataset, self.options())
-                require_face_detector(self.options())
+                require_faces(self.options(), self.dataset)
             except OptionsError as error:
                 raise forms.ValidationError(f"{error}.".replace("?.", "?")) from error
         return cleaned

@@ -19,7 +19,7 @@ from avaproject.base.storage import StorageError, local_path
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.core.media.reencoding import reencode
 from datasets.core.media.standard_video import read_frames
-from datasets.models import Clip, Video
+from datasets.models import Clip, Dataset, Video
 from qc.core.release.blurring import (
     AROUND,
     BEYOND,
@@ -38,7 +38,7 @@ from qc.core.release.blurring import (
 from qc.core.release.options import OptionsError, ReleaseOptions
 from qc.models import ConsensusBox
 from qc.selectors.release.approved_clips import window_of
-from tracking.core.tracks_file import TracksFile, TracksFileError, load
+from tracking.core.tracks_file import PERSON, TracksFile, TracksFileError, load
 from tracking.detectors.registry import (
     Detector,
     DetectorError,
@@ -64,8 +64,19 @@ def face_detector_files() -> list[str]:
     return sorted(path.name for path in found if path.suffix.lower() == ".onnx")
 
 
-def require_face_detector(options: ReleaseOptions) -> None:
-    """Raises OptionsError if faces are to be blurred with a file that cannot be used."""
+def require_faces(options: ReleaseOptions, dataset: Dataset) -> None:
+    """Raises OptionsError if faces are to be blurred and nothing finds them.
+
+    That is a file that cannot be used, and heads where persons are not followed.
+    """
+    if options.blur_faces == HEADS and PERSON not in dataset.class_names:
+        raise OptionsError(
+            gettext(
+                "heads cannot be blurred: this dataset follows no persons, but %(classes)s. "
+                "Blur what a face detector finds, or add person to what is followed"
+            )
+            % {"classes": ", ".join(dataset.class_names)}
+        )
     if options.blur_faces in ("", HEADS):
         return
     try:

@@ -46,7 +46,7 @@ from qc.selectors.release.release_warnings import earlier_splits
 from qc.services.release.blur_faces import (
     BlurringError,
     blurring_of,
-    require_face_detector,
+    require_faces,
 )
 from qc.services.release.changes import changes_since_previous, version_of
 from qc.services.release.clip_content import (
@@ -84,10 +84,10 @@ def request_release(
 
     Raises:
         OptionsError: for a public release whose datasheet is not complete, and for faces to be
-            blurred with a file that cannot be used.
+            blurred that nothing finds.
     """
     require_datasheet(dataset, options or ReleaseOptions())
-    require_face_detector(options or ReleaseOptions())
+    require_faces(options or ReleaseOptions(), dataset)
     chosen = (options or ReleaseOptions()).as_json()
     with transaction.atomic():
         Dataset.objects.select_for_update().get(pk=dataset.pk)

@@ -131,6 +131,15 @@ def test_the_release_says_how_faces_were_blurred(tracked):
     assert "heads are blurred" in checks["blurring"]["sentence"]
 
 
+def test_heads_are_refused_where_no_person_is_followed(dataset):
+    heads = ReleaseOptions(blur_faces="heads")
+    request_release(dataset, options=heads)
+    dataset.classes = "vehicle, dog"
+    dataset.save()
+    with pytest.raises(OptionsError, match="follows no persons, but vehicle, dog"):
+        request_release(dataset, options=heads)
+
+
 def test_faces_are_blurred_where_a_detector_finds_them(tracked):
     settings.WEIGHTS_DIR.mkdir(parents=True, exist_ok=True)
     table = f32(
