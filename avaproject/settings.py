@@ -203,6 +203,14 @@ STORAGES: dict[str, dict[str, object]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+RELEASES_BUCKET = env.str("AVA_RELEASES_S3_BUCKET", default="")
+s3_client: dict[str, object] = {}
+if S3_BUCKET or RELEASES_BUCKET:
+    from botocore.config import Config
+
+    # The default signature is the retired version 2, and a server that takes no connections was
+    # waited for five minutes.
+    s3_client["client_config"] = Config(signature_version="s3v4", connect_timeout=5)
 if S3_BUCKET:
     s3 = {
         "bucket_name": S3_BUCKET,
@@ -211,9 +219,9 @@ if S3_BUCKET:
         "secret_key": env.str("AVA_S3_SECRET_KEY", default="") or None,
         "region_name": env.str("AVA_S3_REGION", default="") or None,
         "file_overwrite": True,
-        "signature_version": "s3v4",  # the default is the retired version 2
         "max_memory_size": 16 << 20,  # when reading; larger files go to disk
         "querystring_expire": 3600 * 8,
+        **s3_client,
     }
     STORAGES["default"] = {"BACKEND": S3_STORAGE, "OPTIONS": s3}
     STORAGES["releases"] = {
@@ -225,7 +233,7 @@ if S3_BUCKET:
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["media-src"] = [SELF, s3_origin]
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["connect-src"] = [SELF, s3_origin]
 # Target of release syncs: a separate bucket, or a folder of the one above.
-if RELEASES_BUCKET := env.str("AVA_RELEASES_S3_BUCKET", default=""):
+if RELEASES_BUCKET:
     STORAGES["releases"] = {
         "BACKEND": S3_STORAGE,
         "OPTIONS": {
@@ -234,6 +242,7 @@ if RELEASES_BUCKET := env.str("AVA_RELEASES_S3_BUCKET", default=""):
             "access_key": env.str("AVA_RELEASES_S3_ACCESS_KEY", default="") or None,
             "secret_key": env.str("AVA_RELEASES_S3_SECRET_KEY", default="") or None,
             "region_name": env.str("AVA_RELEASES_S3_REGION", default="") or None,
+            **s3_client,
         },
     }
 # Backups in a bucket (`backup s3://...`), by default at the store of the files.

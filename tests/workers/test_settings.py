@@ -116,6 +116,16 @@ def test_every_setting_can_be_read_from_a_file(name, monkeypatch, tmp_path):
         runpy.run_path(str(ROOT / "avaproject/settings.py"))
 
 
+def test_a_bucket_that_takes_no_connections_is_not_waited_for_long(monkeypatch, tmp_path):
+    monkeypatch.setenv("AVA_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("AVA_S3_BUCKET", "files")
+    monkeypatch.setenv("AVA_RELEASES_S3_BUCKET", "releases")
+    storages = runpy.run_path(str(ROOT / "avaproject/settings.py"))["STORAGES"]
+    for name in ("default", "releases"):
+        config = storages[name]["OPTIONS"]["client_config"]
+        assert (config.connect_timeout, config.signature_version) == (5, "s3v4")
+
+
 @pytest.mark.parametrize("password", ["a/b?c#d$e", "$HOME", "p:w@x%41", "' \"", "ü€"])
 def test_passwords_have_any_characters(password, monkeypatch, tmp_path):
     (tmp_path / "password").write_text(f"{password}\n", encoding="utf-8")
