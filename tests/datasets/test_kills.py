@@ -39,6 +39,8 @@ from datasets.services.create import create_dataset
 from datasets.services.upload import receive_zip
 from workers.loop import Loop, ShutdownSignal
 from workers.pipeline import STEPS
+from workers.versions import this_version
+this_version()  # reads all migrations
 steps = STEPS[:3]
 assert [step.name for step in steps] == ["unpack", "standardise", "cut"]
 OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "os.link"}

@@ -52,8 +52,11 @@ class Bucket:
             time.sleep(0.3)
 
     def _answers(self) -> bool:
-        script = "import boto3,sys; boto3.client('s3', endpoint_url=sys.argv[1]).put_object("
-        script += "Bucket='ava', Key='probe', Body=b'')"
+        """Whether it takes a file and gives each that it has: volumes come one by one."""
+        script = "import boto3,sys; s3 = boto3.client('s3', endpoint_url=sys.argv[1])\n"
+        script += "s3.put_object(Bucket='ava', Key='probe', Body=b'.')\n"
+        script += "for one in s3.list_objects_v2(Bucket='ava').get('Contents', []):\n"
+        script += "    s3.get_object(Bucket='ava', Key=one['Key'])['Body'].read(1)"
         return not subprocess.run(
             [sys.executable, "-c", script, self.address],
             env={"AWS_DEFAULT_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "1", **KEYS},
