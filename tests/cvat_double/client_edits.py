@@ -5,9 +5,10 @@ import copy
 
 def answer(client, row, at: int, frame: int, **values: str) -> None:
     """Answer as CVAT's own client does: only in the shape at that frame, maybe a new one."""
-    ids = row.project.attribute_ids
     data = client.annotations(row.job_id)
     found = data["tracks"][at]
+    labels = {one.label: one.attributes for one in row.project.label_ids.all}
+    ids = labels[found["label_id"]]
     shapes = {shape["frame"]: shape for shape in found["shapes"]}
     if frame not in shapes:
         before = max(number for number in shapes if number < frame)

@@ -5,7 +5,9 @@ two workers. The tracks are those of real footage (`../shared`), which jitter: n
 second is a CVAT keyframe. Each test deletes the projects it made.
 """
 
+import itertools
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from annotation.models import CvatJob, CvatServer
 from annotation.services.cvat.connection import save_server
 from annotation.services.cvat.deferral import client_for
 from annotation.services.cvat.projects import connect_dataset
+from datasets.core.formats.cvat_labels import PERSON
 from tests.annotation.real_cvat.world import ORGANISATION, TOKEN, URL
 from tests.cvat_double.steps import project_of, send_all, set_up
 from tests.make import make_annotator, make_dataset, make_task
@@ -71,9 +74,20 @@ def workers(client):
 
 
 @pytest.fixture
-def world(server, client, workers, footage):
-    """A dataset with one task, in CVAT; its project is deleted at the end."""
-    dataset = make_dataset(f"real-{time.time_ns()}")
+def classes():
+    """What the dataset follows; tests name another by a parameter."""
+    return PERSON
+
+
+@pytest.fixture
+def world(server, client, workers, footage, classes):
+    """A dataset with one task, in CVAT; its project is deleted at the end.
+
+    The tracks are of its classes in turn.
+    """
+    dataset = make_dataset(f"real-{time.time_ns()}", classes=classes)
+    names = itertools.cycle(dataset.class_names)
+    footage = [replace(one, label=name) for one, name in zip(footage, names, strict=False)]
     video = make_ready_video(dataset, name=f"street{time.time_ns()}", frame_count=450)
     clip = video.clips.get()
     run = clip.tracking_runs.get()

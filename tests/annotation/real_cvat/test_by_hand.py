@@ -150,12 +150,18 @@ def restored_is_sent(client, dataset, task, restored) -> None:
     assert len(names) == 75
     assert names[0].endswith(frame_name(task.clip.name, 0))
     assert restored.name == str(task)
-    (label,) = restored.get_labels()
-    assert [one.name for one in label.attributes] == [
-        one.name for one in attributes_of(group_specs(dataset))
-    ]
+    labels = restored.get_labels()
+    assert {one.name for one in labels} == set(dataset.class_names)
+    for label in labels:
+        assert [one.name for one in label.attributes] == [
+            one.name for one in attributes_of(group_specs(dataset))
+        ]
+    names = {one.id: one.name for one in labels}
+    kinds = {one.label: one.name for one in project_of(dataset).label_ids.all}
+    assert [names[one.label_id] for one in there] == [kinds[one["label_id"]] for one in sent]
 
 
+@pytest.mark.parametrize("classes", ["person", "person, vehicle"])
 @pytest.mark.parametrize("is_project", [True, False], ids=["project", "tasks"])
 def test_backups_are_restored_by_cvat_in_one_step(
     world, client, workers, tmp_path, request, is_project
@@ -194,10 +200,15 @@ def test_backups_are_restored_by_cvat_in_one_step(
             assert import_answers(world, folder).unchanged == 1
         (folder / "one.zip").unlink()
         tracks = restored.get_annotations().to_dict()["tracks"]
-        ids = {one.name: one.id for one in restored.get_labels()[0].attributes}
+        asked = {
+            one.id
+            for label in restored.get_labels()
+            for one in label.attributes
+            if one.name == "posture"
+        }
         for one in tracks:
             for given in one["shapes"][0]["attributes"]:
-                if given["spec_id"] == ids["posture"]:
+                if given["spec_id"] in asked:
                     given["value"] = "walk"
         body = {"version": 0, "tags": [], "shapes": [], "tracks": tracks}
         path = f"/api/tasks/{restored.id}/annotations"
