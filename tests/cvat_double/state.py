@@ -129,12 +129,23 @@ class State:
         return row
 
     def change_project(self, number: int, body: Row) -> Row:
-        there = [one["name"] for one in self.labels.values() if one["project_id"] == number]
-        if set(there) & {label["name"] for label in body.get("labels", [])}:
+        """Add labels, which dates its tasks and jobs anew too."""
+        new = body.get("labels", [])
+        names = [one["name"] for one in self.labels.values() if one["project_id"] == number]
+        names += [label["name"] for label in new]
+        if len(set(names)) != len(names):
             raise RefusedError(400, ["All label names must be unique"])
-        for label in body.get("labels", []):
+        for label in new:
             self._add_label(number, label)
+        self._touch(number)
         return self.projects[number]
+
+    def _touch(self, project: int) -> None:
+        now = self.now()
+        self.projects[project]["updated_date"] = now
+        for row in (*self.tasks.values(), *self.jobs.values()):
+            if row["project_id"] == project:
+                row["updated_date"] = now
 
     def _add_label(self, project: int, data: Row) -> None:
         number = self.number("label")
@@ -161,9 +172,7 @@ class State:
                 there[0].update(change)
             else:
                 label["attributes"].append(self._attribute(change))
-        for job in self.jobs.values():
-            if job["project_id"] == label["project_id"]:
-                job["updated_date"] = self.now()
+        self._touch(label["project_id"])
         return label
 
     # Tasks

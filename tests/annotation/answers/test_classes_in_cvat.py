@@ -118,6 +118,21 @@ def test_a_project_from_before_gets_the_new_label_and_keeps_its_boxes(cvat):
     assert set(version.annotations.values_list("person_id", flat=True)) == {1, 2}
 
 
+def test_a_new_label_has_finished_jobs_fetched_again_which_say_the_same(cvat):
+    dataset = sent_world(cvat)
+    cvat.annotate(TASK, FINISHED)
+    version = fetched(cvat, dataset)
+    before = cvat.job_of(TASK)["updated_date"]
+    Dataset.objects.update(classes="person, vehicle")
+    assert plan_projects() == 1
+    dataset.refresh_from_db()
+    set_up(dataset)
+    assert cvat.job_of(TASK)["updated_date"] > before
+    reconciled(dataset)
+    assert read_all() == []
+    assert AnswerVersion.objects.get() == version
+
+
 def test_without_persons_the_first_class_is_the_first_label(cvat):
     dataset = followed_world(cvat, "vehicle")
     project = set_up(dataset)
