@@ -75,6 +75,7 @@ def answers_of(version: AnswerVersion, groups: tuple[ActionGroupSpec, ...]) -> R
     annotations = list(_annotations(version, document, groups, notes))
     given = {} if version.task.is_blind else _given(version.task)
     persons = {person for _, person in given}
+    _note_other_classes(document, version.task, persons, notes)
     mentioned = {_person_id(track, number, persons) for number, track in _numbered(document)}
     missing = sorted(persons - mentioned)
     left_out = [*document.problems, *foreign]
@@ -171,6 +172,26 @@ def _of_followed(document: Document, labels: Sequence[str], notes: Notes) -> Doc
             ) % {"track": track.label, "person": ", ".join(labels)}
             notes.add(what, f"track {number}", track.shapes[0].frame)
     return replace(document, tracks=kept)
+
+
+def _note_other_classes(
+    document: Document, task: AnnotationTask, persons: set[int], notes: Notes
+) -> None:
+    """Note who was tracked as one class and has the label of another: the first one stays."""
+    video = task.clip.video
+    labels = video.dataset.class_names
+    if len(labels) == 1:
+        return
+    rows = video.persons.filter(person_id__in=persons, label__in=labels)
+    tracked = dict(rows.values_list("person_id", "label"))
+    for number, track in _numbered(document):
+        person = _person_id(track, number, persons)
+        if person in tracked and track.label != tracked[person] and track.shapes:
+            what = gettext(
+                "it has the label %(label)s, but person %(person)s was tracked as %(class)s, "
+                "which stays"
+            ) % {"label": track.label, "person": person, "class": tracked[person]}
+            notes.add(what, f"track {number}", track.shapes[0].frame)
 
 
 def _is_as_sent(version: AnswerVersion, document: Document, persons: Collection[int]) -> bool:

@@ -22,7 +22,7 @@ from tests.cvat_double.steps import (
 )
 from tests.stored_files import content_of, put
 from tracking.core import tracks_file
-from tracking.models import TrackingRun
+from tracking.models import TrackingRun, VideoPerson
 
 pytestmark = pytest.mark.django_db
 FINISHED = {"posture": "walk", "doing": "wave"}
@@ -39,6 +39,7 @@ def followed_world(cvat, classes="person, vehicle", **fields):
         )
         run.tracks.name = put(f"shop/tracks/{run.pk}/changed.tracks.json.gz", content)
         run.save()
+    VideoPerson.objects.filter(person_id=2).update(label="vehicle")
     return dataset
 
 
@@ -193,3 +194,23 @@ def test_the_stored_file_names_the_labels_that_it_was_read_with(cvat):
     version = fetched(cvat, dataset)
     content = json.loads(gzip.decompress(content_of(version.raw)))
     assert content["classes"] == project_of(dataset).class_labels
+
+
+def test_a_given_box_that_gets_another_label_is_noted(cvat):
+    dataset = followed_world(cvat)
+    set_up(dataset)
+    send_all(dataset)
+    cvat.annotate(TASK, FINISHED)
+    assert not fetched(cvat, dataset).notes
+    person, vehicle = project_of(dataset).label_ids.all
+    names = {number: name for name, number in vehicle.attributes.items()}
+    changed = tracks(cvat)[1]
+    changed["label_id"] = person.label
+    for held in (changed, *changed["shapes"]):
+        for one in held["attributes"]:
+            one["spec_id"] = person.attributes[names[one["spec_id"]]]
+    cvat.set_job(TASK, state="in progress")
+    version = fetched(cvat, dataset)
+    (note,) = version.notes
+    assert "it has the label person, but person 2 was tracked as vehicle" in note
+    assert set(version.annotations.filter(person_id=2).values_list("label")) == {("",)}

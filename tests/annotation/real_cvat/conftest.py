@@ -98,6 +98,7 @@ def world(server, client, workers, footage, classes):
     run.proposals.all().delete()
     for one in footage:
         run.persons.create(track_id=one.track_id, person_id=one.track_id)
+        video.persons.update_or_create(person_id=one.track_id, defaults={"label": one.label})
         for second in clip.keyframes():
             (at,) = np.nonzero(one.frames == second * 30)
             if len(at):

@@ -122,3 +122,54 @@ def test_cvat_refuses_a_second_label_of_a_name(world, client):
     with pytest.raises(CvatRefusedError):
         client.add_labels(project_of(world).project_id, [label])
     assert set(labels_of(client, world)) == {"person"}
+
+
+@both
+def test_a_given_box_gets_another_label(world, client):
+    """As CVAT's client changes it: with the answers, under the ids of the other label."""
+    row = job_of(world)
+    answer_all(client, row)
+    labels = labels_of(client, world)
+    found = client.annotations(row.job_id)["tracks"][1]
+    person = int(found["attributes"][0]["value"])
+    assert found["label_id"] == labels["vehicle"]["id"]
+    names = {one["id"]: one["name"] for one in labels["vehicle"]["attributes"]}
+    ids = {one["name"]: one["id"] for one in labels["person"]["attributes"]}
+    for held in (found, *found["shapes"]):
+        for one in held["attributes"]:
+            one["spec_id"] = ids[names[one["spec_id"]]]
+    found["label_id"] = labels["person"]["id"]
+    change(client, row, "update", tracks=[found])
+    version = finished(client, world)
+    assert (version.stage, version.missing_persons) == ("done", [])
+    assert set(said(version, person, "posture")) == {"sit"}
+    (note,) = version.notes
+    assert f"it has the label person, but person {person} was tracked as vehicle" in note
+
+
+@pytest.mark.parametrize("classes", ["vehicle"])
+def test_a_dataset_of_vehicles_gets_the_label_of_persons(world, client):
+    assert set(labels_of(client, world)) == {"vehicle"}
+    row = job_of(world)
+    answer_all(client, row)
+    Dataset.objects.filter(pk=world.pk).update(classes="vehicle, person")
+    assert plan_projects() == 1
+    world.refresh_from_db()
+    project = set_up(world)
+    assert (project.stage, project.error) == (Stage.DONE, "")
+    assert set(labels_of(client, world)) == {"person", "vehicle"}
+    version = finished(client, world)
+    assert (version.stage, version.problems, version.missing_persons) == ("done", [], [])
+
+
+def test_a_project_of_persons_goes_on_for_vehicles_alone(world, client):
+    row = job_of(world)
+    answer_all(client, row)
+    Dataset.objects.filter(pk=world.pk).update(classes="vehicle")
+    assert plan_projects() == 1
+    world.refresh_from_db()
+    project = set_up(world)
+    assert (project.stage, project.error) == (Stage.DONE, "")
+    assert set(labels_of(client, world)) == {"person", "vehicle"}
+    version = finished(client, world)
+    assert (version.stage, version.problems, version.missing_persons) == ("done", [], [])
