@@ -43,7 +43,7 @@ admin.site.unregister(Group)
 class CountedDeletionAdmin(ModelAdmin):
     """The confirmation page counts dependent rows instead of listing thousands of them."""
 
-    list_per_page = 50
+    list_per_page = 25
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
