@@ -89,6 +89,17 @@ def class_words(label: str) -> ClassWords:
     return ClassWords(question, group_title(label), _("No %(class)s") % name)
 
 
+def decided_text(label: str, is_person: bool) -> str:
+    """What was decided on one that may be a false box.
+
+    >>> decided_text("person", True), decided_text("vehicle", False)
+    ('a person', 'No vehicle')
+    """
+    if label != PERSON:
+        return label if is_person else class_words(label).no
+    return _("a person") if is_person else _("not a person")
+
+
 def answer_text(answer: Any) -> str:
     """An answer as text.
 

@@ -171,18 +171,10 @@ def read_clip_answers(row: AgreementReport | Consensus) -> ClipAnswers:
         Annotation.objects.filter(version__in=versions)
         .order_by("version__author", "second", "track")
         .values_list(
-            "version_id",
-            "second",
-            "track",
-            "person_id",
-            "x1",
-            "y1",
-            "x2",
-            "y2",
-            "answers",
+            "version_id", "second", "track", "person_id", "x1", "y1", "x2", "y2", "answers",
             "label",
         )
-    )
+    )  # fmt: skip
     drawn = DrawnBoxes(
         seconds=np.array([row[1] for row in rows], dtype=np.int64),
         annotators=np.array([places[row[0]] for row in rows], dtype=np.int64),

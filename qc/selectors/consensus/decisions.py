@@ -19,6 +19,7 @@ from qc.selectors.display_names import (
     annotator_names,
     answer_text,
     class_words,
+    decided_text,
     group_title,
     person_label,
 )
@@ -76,10 +77,7 @@ def _answer(one: Adjudication) -> str:
         return _("%(width)d by %(height)d pixels at %(left)d, %(top)d") % {
             "width": x2 - x1, "height": y2 - y1, "left": x1, "top": y1,
         }  # fmt: skip
-    label = one.video_person.label
-    if label != PERSON_CLASS:
-        return label if one.is_person else class_words(label).no
-    return _("a person") if one.is_person else _("not a person")
+    return decided_text(one.video_person.label, bool(one.is_person))
 
 
 def _question(label: str) -> str:

@@ -10,7 +10,7 @@ from datasets.models import Clip
 from qc.models import Adjudication, ConsensusBox, ConsensusLabel
 from qc.selectors.clips import KeyframeConsensus
 from qc.selectors.consensus.adjudication_queue import BOX, PERSON, ItemKey
-from qc.selectors.display_names import ClassWords, answer_text, class_words
+from qc.selectors.display_names import ClassWords, answer_text, class_words, decided_text
 from tracking.core.tracks_file import PERSON as PERSON_CLASS
 
 Decisions = dict[tuple[int, int, str], Adjudication]  # second, person, group or BOX or ""
@@ -57,9 +57,7 @@ class BoxExplanation:
         """What was decided on whether it is one; empty if nothing was."""
         if self.decision is None:
             return ""
-        if self.label != PERSON_CLASS:
-            return self.label if self.decision.is_person else self.words.no
-        return _("a person") if self.decision.is_person else _("not a person")
+        return decided_text(self.label, bool(self.decision.is_person))
 
     @property
     def drawn(self) -> str:

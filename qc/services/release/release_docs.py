@@ -151,15 +151,17 @@ def _tracking_methods(plan: ReleasePlan) -> list[TrackingMethod]:
                     sha256=detector.get("sha256", ""),
                     threshold=tracker.get("high_score"),
                     frame_stride=made_by.get("frame_stride"),
-                    tracker=f"Kalman SORT {tracker['version']}"
-                    if "version" in tracker
-                    else "the ids of its file"
-                    if "ids" in made_by
-                    else "",
+                    tracker=_tracker_name(made_by),
                 )
             ] += 1
     found = [replace(one, clips=count) for one, count in counts.items()]
     return sorted(found, key=lambda one: (-one.clips, one.detector, one.sha256))
+
+
+def _tracker_name(made_by: dict[str, Any]) -> str:
+    if version := made_by.get("tracker", {}).get("version"):
+        return f"Kalman SORT {version}"
+    return "the ids of its file" if "ids" in made_by else ""
 
 
 def is_simulated(dataset: Dataset, plan: ReleasePlan) -> bool:
