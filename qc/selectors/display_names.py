@@ -12,7 +12,7 @@ from annotation.models import Annotator
 from datasets.models import Dataset
 from qc.core.annotator_keys import annotator_key, with_names
 from qc.models import ConsensusBox
-from tracking.core.tracks_file import PERSON, with_class
+from tracking.core.tracks_file import PERSON
 from tracking.models import VideoPerson
 
 
@@ -46,15 +46,6 @@ def group_title(name: str) -> str:
     """
     words = name.replace("_", " ")
     return words[:1].upper() + words[1:]
-
-
-def person_label(person_id: int, classes: Mapping[int, str] | None = None) -> str:
-    """A person by its number in the source video, with the class of what is no person.
-
-    >>> person_label(3), person_label(4, {4: "vehicle"})
-    ('P3', 'P4 vehicle')
-    """
-    return with_class(f"P{person_id}", (classes or {}).get(person_id, PERSON))
 
 
 def classes_of(videos: Iterable[int]) -> dict[tuple[int, int], str]:

@@ -2,7 +2,8 @@
 
 from django import template
 
-from qc.selectors.display_names import group_title, person_label
+from qc.selectors.display_names import group_title
+from tracking.core.tracks_file import person_label
 
 register = template.Library()
 register.filter(group_title)

@@ -6,6 +6,7 @@ standard video, x2 and y2 exclusive. The same tracks give the same bytes.
 
 import gzip
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,29 @@ def with_class(name: str, label: str) -> str:
     ('P3', 'P4 vehicle')
     """
     return name if label == PERSON else f"{name} {label}"
+
+
+def person_label(person_id: int, classes: Mapping[int, str] | None = None) -> str:
+    """A person by its number in the source video, with the class of what is no person.
+
+    Args:
+        classes: What those are who are no persons, by number; None if all are.
+
+    >>> person_label(3), person_label(4, {4: "vehicle"})
+    ('P3', 'P4 vehicle')
+    """
+    return with_class(f"P{person_id}", (classes or {}).get(person_id, PERSON))
+
+
+def person_in_sentence(person_id: int, label: str) -> str:
+    """The same in a sentence that says what a number is.
+
+    >>> person_in_sentence(3, "person"), person_in_sentence(4, "vehicle")
+    ('person 3', 'P4 vehicle')
+    """
+    if label == PERSON:
+        return f"person {person_id}"
+    return person_label(person_id, {person_id: label})
 
 
 @dataclass(frozen=True)

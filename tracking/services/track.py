@@ -50,6 +50,7 @@ from tracking.services.tracking_configs import (
     check_weights,
     classes_of,
     config_key_of,
+    followed_classes,
     keeps_ids,
     tracker_parameters,
     wanted_configs,
@@ -194,6 +195,7 @@ def track_clip(
             "detector": dict(detector.about),
             "frame_stride": wanted.frame_stride,
             "tracker": {"version": VERSION} | asdict(parameters),
+            **followed_classes(wanted),
         }
         if appearance is not None and not isinstance(detector, PrecomputedDetections):
             made_by["appearance"] = dict(appearance.about)
@@ -228,6 +230,7 @@ def _finish_with_ids(
     made_by = {
         "detector": dict(detector.about),
         "ids": IDS_OF_VIDEO if found.is_of_video else IDS_OF_CLIP,
+        **followed_classes(run.experiment or clip.video.dataset),
     }
     run.finish(
         tracks=_store_tracks(run, tracks, made_by, []),

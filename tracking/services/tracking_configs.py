@@ -59,6 +59,12 @@ def classes_of(settings: Settings) -> list[str]:
     return dataset.class_names
 
 
+def followed_classes(settings: Settings) -> dict[str, list[str]]:
+    """What a run says of itself: its classes, unless all are persons."""
+    names = classes_of(settings)
+    return {} if names == [PERSON] else {"classes": names}
+
+
 def keeps_ids(settings: Settings) -> bool:
     """Whether the ids of imported boxes are the tracks; the tracker does nothing then."""
     entry = DETECTORS.get(settings.detector)

@@ -18,8 +18,9 @@ from datasets.core.formats import ava
 from datasets.core.untrusted import UntrustedDataError, read_json
 from qc.core.release.packing import FORMAT, MANIFEST, PARTS, FileSum
 from qc.core.release.plain_yaml import PlainYamlError, read_plain_yaml
-from qc.core.release.records import PERSONS, load_classes
+from qc.core.release.records import PERSON, PERSONS, load_classes
 from qc.core.release.writer import DATASET_HEADER, NEGATIVES
+from tracking.core.tracks_file import person_in_sentence
 
 Content = TypeVar("Content")
 
@@ -208,6 +209,16 @@ class ReleaseReader:
                 raise ReleaseReadError(f"{PERSONS}: {error}.") from error
 
         return self.once(PERSONS, read)
+
+    def class_of(self, video_id: str, person_id: int) -> str:
+        """What somebody in a clip is; a person, unless `persons.csv` says otherwise."""
+        video = self.videos().get(video_id)
+        source = video.source_video if video else ""
+        return self.classes().get((source, person_id), PERSON)
+
+    def name_of(self, video_id: str, person_id: int) -> str:
+        """How sentences call somebody in a clip: `person 3`, or `P4 vehicle`."""
+        return person_in_sentence(person_id, self.class_of(video_id, person_id))
 
     def actions(self) -> list[ava.AvaAction]:
         return self._load("annotations/ava_action_list.pbtxt", ava.load_actions)

@@ -42,6 +42,7 @@ class SamplePerson(NamedTuple):
     person_id: int
     box: str
     actions: tuple[str, ...]  # their names
+    label: str  # what it is
 
 
 class ReleaseSample(NamedTuple):
@@ -133,6 +134,7 @@ class ReleaseStats:
             SamplePerson(
                 one.person_id, one.box,
                 tuple(self.names.get(action, str(action)) for action in one.action_ids),
+                one.label,
             )
             for one in clip.at(at)
         )  # fmt: skip

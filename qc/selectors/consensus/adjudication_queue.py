@@ -39,10 +39,10 @@ from qc.selectors.display_names import (
     classes_of,
     group_title,
     name_annotators,
-    person_label,
 )
 from qc.selectors.statuses import clip_statuses
 from tracking.core.tracks_file import PERSON as PERSON_CLASS
+from tracking.core.tracks_file import person_label
 
 PERSON, BOX = "~person", "~box"
 ITEMS = {"open": "open_items", "boxes": "box_items"}  # of ClipStatus

@@ -21,10 +21,10 @@ from qc.selectors.display_names import (
     class_words,
     decided_text,
     group_title,
-    person_label,
 )
 from qc.selectors.statuses import cached, clip_statuses
 from tracking.core.tracks_file import PERSON as PERSON_CLASS
+from tracking.core.tracks_file import person_label
 
 LONGEST_PAUSE_MS = 60_000  # longer, the reviewer was away
 

@@ -2,7 +2,8 @@
 
 Faces are the heads of people who were tracked or drawn, or what a face detector finds. Heads
 are those of all runs in use of the whole video, corrected or not, since a clip is exported with
-frames of its neighbours.
+frames of its neighbours. Other classes have no heads, and a run that did not follow persons
+says nothing of them.
 """
 
 from collections.abc import Iterator
@@ -37,6 +38,7 @@ from qc.core.release.blurring import (
 )
 from qc.core.release.options import OptionsError, ReleaseOptions
 from qc.models import ConsensusBox
+from qc.selectors.display_names import classes_in
 from qc.selectors.release.approved_clips import window_of
 from tracking.core.tracks_file import PERSON, TracksFile, TracksFileError, load
 from tracking.detectors.registry import (
@@ -165,17 +167,20 @@ class FaceBlurring:
         return self._heads[1]
 
     def _require_tracks(self, clip: Clip) -> None:
-        if (
-            not TrackingRun.objects.done()
-            .filter(clip=clip)
-            .in_use()
-            .exclude(tracks="")
-            .exists()
-        ):
+        runs = list(TrackingRun.objects.done().filter(clip=clip).in_use().exclude(tracks=""))
+        if not runs:
             raise BlurringError(
                 gettext(
                     "%(clip)s has no tracks, so nobody knows where heads are: track it, or "
                     "blur faces with a face detector"
+                )
+                % {"clip": clip}
+            )
+        if not any(map(_follows_persons, runs)):
+            raise BlurringError(
+                gettext(
+                    "%(clip)s was tracked when no persons were followed, so nobody knows where "
+                    "heads are: track it again, or blur faces with a face detector"
                 )
                 % {"clip": clip}
             )
@@ -233,21 +238,34 @@ def _frames_of(clip: Clip) -> range:
 
 
 def _heads(video: Video) -> Iterator[Part]:
-    """Heads of all that were tracked or drawn, and whole frames where nobody was looked for."""
+    """Heads of all who were tracked or drawn, and whole frames where nobody was looked for."""
     is_unseen = np.ones(video.frame_count or 0, dtype=bool)
     runs = TrackingRun.objects.done().filter(clip__video=video).in_use().exclude(tracks="")
     for run in runs.select_related("clip__video__dataset").order_by("pk"):
         start = run.clip.start_frame
-        is_unseen[start : start + run.clip.frame_count] = False
-        for file in _tracks(run):
-            for track in file.tracks:
+        if _follows_persons(run):
+            is_unseen[start : start + run.clip.frame_count] = False
+        tracks = (track for file in _tracks(run) for track in file.tracks)
+        for track in tracks:
+            if track.label == PERSON:
                 frames, boxes = on_every_frame(track.frames, track.boxes, beyond=AROUND)
                 yield start + frames, heads_of(boxes)
+    yield from _drawn_heads(video)
+    unseen = np.flatnonzero(is_unseen)
+    whole = np.array([[0.0, 0.0, video.width or 0, video.height or 0]])
+    yield unseen, np.repeat(whole, len(unseen), axis=0)
+
+
+def _drawn_heads(video: Video) -> Iterator[Part]:
+    """Heads of the persons of every consensus."""
+    others = classes_in(video.pk)
     drawn = ConsensusBox.objects.filter(consensus__clip__video=video)
     fields = ("consensus_id", "person_id", "consensus__clip__start_frame", "second")
-    rows = drawn.order_by(*fields).values_list(*fields, "x1", "y1", "x2", "y2")
+    rows = drawn.exclude(person_id__in=others).order_by(*fields)
     persons: dict[tuple[int, int], list[tuple[float, ...]]] = {}
-    for consensus, person, start, second, *box in rows:
+    for consensus, person, start, second, *box in rows.values_list(
+        *fields, "x1", "y1", "x2", "y2"
+    ):
         at = start + second * FRAME_RATE
         persons.setdefault((consensus, person), []).append((at, *box))
     for keyframes in persons.values():
@@ -256,9 +274,11 @@ def _heads(video: Video) -> Iterator[Part]:
             table[:, 0].astype(np.int64), table[:, 1:], beyond=BEYOND
         )
         yield frames, heads_of(boxes)
-    unseen = np.flatnonzero(is_unseen)
-    whole = np.array([[0.0, 0.0, video.width or 0, video.height or 0]])
-    yield unseen, np.repeat(whole, len(unseen), axis=0)
+
+
+def _follows_persons(run: TrackingRun) -> bool:
+    """Whether a run looked for persons; one that does not say what it followed did."""
+    return PERSON in run.made_by.get("classes", [PERSON])
 
 
 def _tracks(run: TrackingRun) -> Iterator[TracksFile]:

@@ -49,7 +49,10 @@ def example_image(folder: Path, plan: ReleasePlan, sample: ReleaseSample) -> Ima
         size,
         [
             LabelledBox(
-                pixels(one.box, width=size[0], height=size[1]), one.person_id, one.actions
+                pixels(one.box, width=size[0], height=size[1]),
+                one.person_id,
+                one.actions,
+                one.label,
             )
             for one in sample.persons
         ],

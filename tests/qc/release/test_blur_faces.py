@@ -1,6 +1,7 @@
 """Releases with blurred faces: frames and clips alike, whatever finds the faces."""
 
 import json
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -17,15 +18,16 @@ from datasets.models import Clip
 from demo.world.frame_number import draw_frame_number, read_frame_number
 from qc.core.release.checks.run_checks import check_release
 from qc.core.release.options import OptionsError, ReleaseOptions
-from qc.models import ClipExport, Release, Review
+from qc.models import ClipExport, Consensus, Release, Review
 from qc.services.release import export_media
 from qc.services.release.make_release import make_release, request_release
 from tests.core.qc.release.tiny_release import make_video_file
 from tests.make import make_user
-from tests.qc.release.corner import SIZE, folder_of, made
+from tests.qc.release.corner import SIZE, add_person, folder_of, made
 from tests.tracking.detectors.test_onnx_with_nms import f32, save
 from tracking.core.tracks_file import Track, TracksFile, dump
-from tracking.models import TrackingRun
+from tracking.models import TrackingRun, VideoPerson
+from tracking.selectors import tracks_of
 
 pytestmark = pytest.mark.django_db
 TRACKED = (120.0, 20.0, 150.0, 90.0)  # no annotator drew this person
@@ -129,6 +131,48 @@ def test_the_release_says_how_faces_were_blurred(tracked):
     checks = {check["name"]: check for check in check_release(folder)}
     assert [name for name, check in checks.items() if not check["passed"]] == []
     assert "heads are blurred" in checks["blurring"]["sentence"]
+
+
+def test_only_heads_of_persons_are_blurred(tracked):
+    """What is no person has no head, whether it was tracked or drawn."""
+    tracked.classes = "person, vehicle"
+    tracked.save()
+    for run in TrackingRun.objects.select_related("clip"):
+        frames = np.arange(run.clip.frame_count)
+        boxes = np.repeat(np.array([(64.0, 20.0, 110.0, 90.0)]), len(frames), axis=0)
+        vehicle = Track(8, frames, boxes, np.ones(len(frames)), label="vehicle")
+        file = replace(tracks_of(run), tracks=[*tracks_of(run).tracks, vehicle])
+        run.tracks.save("tracks.json.gz", ContentFile(dump(file)))
+    for consensus in Consensus.objects.select_related("clip__video"):
+        for second in consensus.clip.keyframes():
+            add_person(consensus, second, 9, left=150)
+        VideoPerson.objects.get_or_create(
+            video=consensus.clip.video, person_id=9,
+            defaults={"label": "vehicle", "is_drawn": True},
+        )  # fmt: skip
+    _, folder = released(tracked, blur_faces="heads")
+    image = frame_of(folder, "yard-c0000", 61)
+    for head in (HEAD, DRAWN_HEAD):
+        assert detail(image, head) < 12
+    for bonnet in (np.s_[26:40, 66:108], np.s_[24:40, 158:186]):
+        assert detail(image, bonnet) > 40
+    checks = {check["name"]: check for check in check_release(folder)}
+    assert [one["sentence"] for one in checks.values() if not one["passed"]] == []
+
+
+def test_a_run_that_followed_no_persons_knows_of_no_heads(tracked):
+    tracked.classes = "person, vehicle"
+    tracked.save()
+    runs = TrackingRun.objects.filter(clip__name__startswith="shop")
+    runs.filter(clip__index=1).update(made_by={"classes": ["vehicle"]})
+    runs.filter(clip__index=0).update(made_by={"classes": ["person", "vehicle"]})
+    request = request_release(tracked, options=ReleaseOptions(blur_faces="heads"))
+    said = make_release(request.pk).error
+    assert "shop-c0001 was tracked when no persons were followed" in said
+    Review.objects.filter(task__clip__name="shop-c0001").update(verdict="rejected")
+    _, folder = released(tracked, blur_faces="heads")
+    assert detail(frame_of(folder, "shop-c0000", 100), TRUNK) > 40
+    assert detail(frame_of(folder, "shop-c0000", 180), TRUNK) < 12
 
 
 def test_heads_are_refused_where_no_person_is_followed(dataset):

@@ -70,12 +70,35 @@ def test_the_files_of_ava_do_not_depend_on_classes(release, dataset):
     assert without_labels(files_of(released(dataset))) == before
 
 
+def test_sentences_of_checks_say_what_each_is(release):
+    folder = folder_of(release)
+    classes = folder / "persons.csv"
+    path = folder / "annotations/ava_train.csv"
+    rows = path.read_text().splitlines()
+    row = next(row for row in rows if row.endswith(",2"))
+    *first, x2, y2, action, person = row.split(",")
+    other = ",".join([*first, "0.9999", y2, action, person])
+    path.write_text("\n".join(other if one == row else one for one in rows) + "\n")
+
+    def said():
+        found = [one["sentence"] for one in check_release(folder) if not one["passed"]]
+        return " ".join(found).replace(first[0], "CLIP")
+
+    assert x2 != "0.9999"
+    found = said()
+    assert "(P2 vehicle of CLIP at 902) has the box" in found
+    assert " has P2 vehicle of CLIP at 902 in the box" in found
+    assert "person 2" not in found
+    classes.write_text(classes.read_text().replace(",vehicle", ",person"))
+    assert "(person 2 of CLIP at 902) has the box" in said()
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (lambda text: text.replace("2,vehicle", "2,animal", 1), "is a vehicle, persons.csv"),
         (lambda text: "\n".join(text.splitlines()[:-1]) + "\n", "persons.csv lacks person 2"),
-        (lambda text: f"{text}shop,99,vehicle\n", "persons.csv has, but no csv, person 99"),
+        (lambda text: f"{text}shop,99,vehicle\n", "has, but no csv, P99 vehicle of shop"),
         (lambda text: text.replace("class", "kind"), "its columns are not"),
         (lambda text: f"{text}shop,x,vehicle\n", "persons.csv: invalid literal"),
     ],

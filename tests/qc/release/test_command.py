@@ -156,6 +156,18 @@ def test_a_detector_finds_the_boxes_again_or_the_check_says_so(tmp_path):
         call_command("check_release", str(folder), "--detector", "none.onnx", stdout=out)
     assert "FAILED  detector: The detector finds 0 of" in out.getvalue()
     assert "do the boxes belong to these frames?" in out.getvalue()
+    classes = [
+        f"{source},{number},{'person' if number == 1 else 'vehicle'}"
+        for source in ("dock", "lane", "mall", "park", "pier") for number in (1, 2, 3)
+    ]  # fmt: skip
+    (folder / "persons.csv").write_text(
+        "\n".join(["source_video,person_id,class", *classes, ""])
+    )
+    out = StringIO()
+    with pytest.raises(CommandError):
+        call_command("check_release", str(folder), "--detector", "none.onnx", stdout=out)
+    assert re.search(r"finds 0 of 15 boxes of 15 .* It misses person 1 of", out.getvalue())
+    (folder / "persons.csv").unlink()
     said = json.loads((folder / "settings.json").read_text())
     said["dataset"] = {"weights": "none.onnx"}
     (folder / "settings.json").write_text(json.dumps(said))

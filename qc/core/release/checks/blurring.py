@@ -13,6 +13,7 @@ from qc.core.release.checks.expectations import expect
 from qc.core.release.checks.pixels import FPS, frames_of, has_media
 from qc.core.release.checks.proposals import persons_at
 from qc.core.release.reader import ReleaseReader
+from qc.core.release.records import PERSON
 
 KEYFRAMES_SHOWN = 200  # spread over all clips, two of each clip at least
 INNER = 0.2  # of a head's sides that is left out on each: drawn and tracked boxes differ
@@ -65,6 +66,8 @@ def _heads(release: ReleaseReader, name: str) -> Iterator[Head]:
             continue
         height, width = image.shape[:2]
         for person in persons[name, at]:
+            if release.class_of(name, person.person_id) != PERSON:
+                continue
             box = ava.parse_box(person.box) * [width, height, width, height]
             detail = _detail(image, heads_of(box[None])[0])
             if detail is not None:

@@ -16,6 +16,7 @@ from qc.core.release.checks.proposals import persons_at, proposals_at
 from qc.core.release.frame_map import SAME_PERSON_IOU
 from qc.core.release.oracle_ap import overlaps
 from qc.core.release.reader import ReleaseReader
+from qc.core.release.records import PERSON, ReleasedPerson
 from tracking.core.boxes import pairwise_iou
 
 KEYFRAMES = 20
@@ -29,6 +30,7 @@ Detect = Callable[[Sequence[Image]], list[NDArray[np.float64]]]  # boxes in pixe
 def check_detector(release: ReleaseReader, detect: Detect) -> str:
     """A detector finds the persons of some keyframes, about as well as the proposals do.
 
+    It finds no other classes, so these do not count.
     Raises CheckFailedError if it finds fewer than half as many, unless faces are blurred.
     """
     if not has_media(release):
@@ -37,7 +39,7 @@ def check_detector(release: ReleaseReader, detect: Detect) -> str:
     example = ""
     chosen = _keyframes(release)
     for split, video, at in chosen:
-        persons = persons_at(release, split)[video, at]
+        persons = _persons(release, split, video, at)
         frame = FPS * (at - 900)
         images = frames_of(release, release.videos()[video], {frame})
         if frame not in images:
@@ -73,12 +75,21 @@ def _found(iou: NDArray[np.float64]) -> NDArray[np.bool_]:
     return iou.max(axis=0, initial=0.0) >= SAME_PERSON_IOU
 
 
+def _persons(release: ReleaseReader, split: str, video: str, at: int) -> list[ReleasedPerson]:
+    """The persons at a keyframe, without those of other classes."""
+    return [
+        one
+        for one in persons_at(release, split)[video, at]
+        if release.class_of(video, one.person_id) == PERSON
+    ]
+
+
 def _keyframes(release: ReleaseReader) -> list[tuple[str, str, int]]:
     """Split, video and timestamp of some keyframes with persons, evenly over all."""
     every = [
         (split, video, at)
         for split in release.splits
         for video, at in sorted(persons_at(release, split))
-        if video in release.videos()
+        if video in release.videos() and _persons(release, split, video, at)
     ]
     return every[:: max(1, -(-len(every) // KEYFRAMES))]

@@ -19,6 +19,7 @@ from datasets.core.formats import ava
 from qc.core.release.checks.vocabulary import vocabulary
 from qc.core.release.reader import ReleasedVideo, ReleaseReader
 from qc.core.release.records import PERSON, PERSONS
+from tracking.core.tracks_file import person_in_sentence
 
 FPS = 30
 MOT_COLUMNS = 9
@@ -63,7 +64,8 @@ def class_faults(
     there = {(videos[video].source_video, number) for video, _, number in persons}
     for video, number in sorted(there ^ classes.keys()):
         where = "lacks" if (video, number) in there else "has, but no csv,"
-        yield f"{PERSONS} {where} person {number} of {video}"
+        who = person_in_sentence(number, classes.get((video, number), PERSON))
+        yield f"{PERSONS} {where} {who} of {video}"
 
 
 def read_object(path: Path) -> dict[str, Any]:

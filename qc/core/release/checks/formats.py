@@ -20,7 +20,7 @@ from qc.core.release.checks.expectations import expect
 from qc.core.release.checks.format_readers import FormatPerson
 from qc.core.release.checks.proposals import persons_at
 from qc.core.release.reader import ReleaseReader
-from qc.core.release.records import PERSON, PERSONS
+from qc.core.release.records import PERSONS
 
 FPS = 30
 SUBSETS = {"train": "training", "val": "validation", "test": "testing"}
@@ -95,12 +95,13 @@ def compare(
         split: The only one that the format is about; empty for all.
     """
     wanted = persons_of_csv(release)
-    videos, classes = release.videos(), release.classes()
+    videos = release.videos()
     names = {action.action_id: action.name for action in release.manifest_actions()}
     seen: set[Key] = set()
     for one in found:
         key = (one.video_id, one.timestamp, one.person_id)
-        who = f"person {one.person_id} of {one.video_id} at {one.timestamp}"
+        name = release.name_of(one.video_id, one.person_id)
+        who = f"{name} of {one.video_id} at {one.timestamp}"
         if key not in wanted:
             yield f"{one.where} has {who}, which is in no csv"
             continue
@@ -116,7 +117,7 @@ def compare(
             its = ", ".join(f"{side:.4f}" for side in one.box)
             csv = ", ".join(f"{side:.4f}" for side in wanted[key].box)
             yield f"{one.where} has {who} in the box {its}, the csv in {csv}"
-        its_class = classes.get((videos[one.video_id].source_video, one.person_id), PERSON)
+        its_class = release.class_of(one.video_id, one.person_id)
         if one.label not in (None, its_class):
             yield f"{one.where} says that {who} is a {one.label}, {PERSONS} a {its_class}"
         if has_actions and one.actions != wanted[key].actions:
@@ -128,7 +129,8 @@ def compare(
             yield f"{one.where} says that {who} does {said}, the csv says {csv}"
     of_split = {key for key in wanted if not split or videos[key[0]].split == split}
     for video, at, person in sorted(of_split - seen):
-        yield f"{what} has no person {person} of {video} at {at}, the csv has"
+        who = release.name_of(video, person)
+        yield f"{what} has no {who} of {video} at {at}, the csv has"
 
 
 def _coco(release: ReleaseReader, folder: Path) -> Faults:

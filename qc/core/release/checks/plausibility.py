@@ -18,7 +18,7 @@ from qc.core.release.checks.expectations import expect
 from qc.core.release.checks.proposals import persons_at, proposals_at
 from qc.core.release.oracle_ap import overlaps
 from qc.core.release.reader import ReleaseReader
-from qc.core.release.records import coarse_box
+from qc.core.release.records import PERSON, coarse_box
 
 FPS = 30
 FEW_KEYFRAMES = 20  # of a release, below which a split of one keyframe is no surprise
@@ -42,13 +42,20 @@ def check_near_boxes(release: ReleaseReader) -> str:
                 for person in persons:
                     other = seen.setdefault(coarse_box(person.box), person.person_id)
                     if other != person.person_id:
+                        both = _both(release, video, other, person.person_id)
                         yield (
-                            f"persons {other} and {person.person_id} of {video} at {at} "
-                            f"({split}) have nearly the same box {person.box}: pytorchvideo "
-                            "takes them as one"
+                            f"{both} of {video} at {at} ({split}) have nearly the same box "
+                            f"{person.box}: pytorchvideo takes them as one"
                         )
 
     return expect(faults(), "No two persons of a keyframe have nearly the same box.")
+
+
+def _both(release: ReleaseReader, video: str, first: int, second: int) -> str:
+    """Two of a clip in a sentence."""
+    if {release.class_of(video, one) for one in (first, second)} == {PERSON}:
+        return f"persons {first} and {second}"
+    return f"{release.name_of(video, first)} and {release.name_of(video, second)}"
 
 
 def check_coverage(release: ReleaseReader) -> str:
@@ -198,7 +205,10 @@ def check_identities(release: ReleaseReader) -> str:
                 decisive, chance = decisive + 1, chance + 1 / len(ids)
                 kept += nearest == number
                 if nearest != number and not example:
-                    example = f"person {number} of {video} at {second} is {nearest} a second on"
+                    example = (
+                        f"{release.name_of(video, number)} of {video} at {second} is {nearest} "
+                        "a second on"
+                    )
 
     def faults() -> Faults:
         least = chance + WRONG_SHARE * (decisive - chance)

@@ -132,8 +132,8 @@ def check_votes(release: ReleaseReader) -> str:
                 given = {names.get(r.action_id, "") for r in rows if r.group == row.group}
                 if fault := _vote_fault(row, name, given, answers.get(row.group or "")):
                     yield (
-                        f"{LABELS} row {count} ({row.video_id} at {row.timestamp}, person "
-                        f"{row.person_id}) {fault}"
+                        f"{LABELS} row {count} ({row.video_id} at {row.timestamp}, "
+                        f"{release.name_of(row.video_id, row.person_id)}) {fault}"
                     )
 
     found = [*faults(), *_lost_labels(release, names, answers)]
@@ -167,8 +167,8 @@ def _lost_labels(
         for group, name in sorted(wanted):
             if name not in given[video, at, person]:
                 yield (
-                    f"person {person} of {video} at {at} lacks the label {name}, for which the "
-                    f"votes on {group} are ({BOXES} row {number})"
+                    f"{release.name_of(video, person)} of {video} at {at} lacks the label "
+                    f"{name}, for which the votes on {group} are ({BOXES} row {number})"
                 )
 
 
@@ -289,7 +289,8 @@ def check_drawn_boxes(release: ReleaseReader) -> str:
                 yield f"{BOXES} row {number} {fault}"
         for key, place in places.items():
             if fault := _box_fault(place, known.get(key)):
-                yield f"{place.row} (person {key[2]} of {key[0]} at {key[1]}) {fault}"
+                who = release.name_of(key[0], key[2])
+                yield f"{place.row} ({who} of {key[0]} at {key[1]}) {fault}"
         yield from _other_drawers(release, known)
 
     found = list(faults())
@@ -298,10 +299,8 @@ def check_drawn_boxes(release: ReleaseReader) -> str:
 
 def _origin_fault(origin: BoxOrigin, release: ReleaseReader) -> str:
     if origin[:3] not in persons_of(release):
-        return (
-            f"has person {origin.person_id} at {origin.timestamp} of {origin.video_id}, no csv "
-            "has"
-        )
+        who = release.name_of(origin.video_id, origin.person_id)
+        return f"has {who} at {origin.timestamp} of {origin.video_id}, no csv has"
     return "" if _is_median(origin, release) else "is not the median of what was drawn"
 
 

@@ -134,7 +134,7 @@ def check_persons(release: ReleaseReader) -> str:
             if person is None:
                 continue
             if box_of.setdefault((video, at, person), box) != box:
-                yield f"{where} gives person {person} a second box"
+                yield f"{where} gives {release.name_of(video, person)} a second box"
             if person_of.setdefault((video, at, box), person) != person:
                 yield f"{where} gives one box to two persons"
             if (video, at, person, action) in rows:

@@ -58,8 +58,9 @@ def check_vocabulary(release: ReleaseReader) -> str:
                 key = (label.video_id, label.timestamp, label.person_id, group.name)
                 counts[key] += 1
                 if counts[key] == group.most + 1:
+                    who = release.name_of(label.video_id, label.person_id)
                     yield (
-                        f"ava_{split}.csv row {row} gives person {label.person_id} of "
+                        f"ava_{split}.csv row {row} gives {who} of "
                         f"{label.video_id} at {label.timestamp} {group.most + 1} actions of "
                         f"{group.name}, which allows {group.most}"
                     )

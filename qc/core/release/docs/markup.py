@@ -11,6 +11,8 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
+from tracking.core.tracks_file import PERSON, person_in_sentence, with_class
+
 BOX_COLOURS = 5  # in card.css
 BOXES_WITH_LABELS = 6  # of an image; more would cover each other
 LINE = 12  # pixels from one label to the next
@@ -49,6 +51,7 @@ class LabelledBox(NamedTuple):
     corners: Sequence[float]  # x1, y1, x2, y2 in pixels of the image
     number: int
     labels: Sequence[str]
+    is_a: str = PERSON  # what it is
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,8 @@ def _html_image(image: Image) -> str:
         for place, box in enumerate(image.boxes)
     )
     said = "; ".join(
-        f"person {one.number}: {', '.join(one.labels) or 'no action'}" for one in image.boxes
+        f"{person_in_sentence(one.number, one.is_a)}: {', '.join(one.labels) or 'no action'}"
+        for one in image.boxes
     )
     more = len(image.boxes) - len(written)
     caption = image.caption + (
@@ -170,7 +174,8 @@ def _area(box: LabelledBox) -> float:
 def _html_box(box: LabelledBox, size: tuple[int, int], colour: int, *, is_written: bool) -> str:
     """A box, and what its person does from its upper left corner down."""
     x1, y1, x2, y2 = box.corners
-    lines = [str(box.number), *box.labels] if is_written else []
+    name = with_class(str(box.number), box.is_a)
+    lines = [name, *box.labels] if is_written else []
     top = min(y1, max(0.0, size[1] - LINE * len(lines) - 3))
     left = min(x1, max(0.0, size[0] - WIDEST * max(map(len, lines), default=0) - 6))
     text = "".join(

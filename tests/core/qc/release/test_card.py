@@ -90,11 +90,15 @@ def test_examples_have_their_boxes_and_labels_of_any_script():
     boxes = [
         LabelledBox((10, 20, 60, 120), 3, ["走る", "a<b"]),
         LabelledBox((0, 0, 9, 9), 4, []),
+        LabelledBox((0, 0, 8, 8), 5, [], "vehicle"),
     ]
     page = card_page(facts(images=[Image(b"jpeg", "shop at 902", (480, 270), boxes)]))
     assert '<rect x="10.0" y="20.0" width="50.0" height="100.0"/>' in page
-    assert re.findall("<text[^>]*>([^<]*)</text>", page) == ["3", "走る", "a&lt;b", "4"]
-    assert 'aria-label="shop at 902: person 3: 走る, a&lt;b; person 4: no action"' in page
+    assert re.findall("<text[^>]*>([^<]*)</text>", page) == [
+        "3", "走る", "a&lt;b", "4", "5 vehicle",
+    ]  # fmt: skip
+    said = "shop at 902: person 3: 走る, a&lt;b; person 4: no action; P5 vehicle: no action"
+    assert f'aria-label="{said}"' in page
     tags = Tags()
     tags.feed(page)
     assert tags.open == []
