@@ -16,6 +16,7 @@ PAGE = 100
 EXPORT_TIMEOUT = 20.0
 EXPORT_POLL_INTERVAL = 0.2
 EVENT_FIELDS = ("scope", "obj_name", "obj_val", "user_name", "timestamp", "duration")
+EVENT_STORE = "clickhouse"  # in what CVAT says if it has none
 MAX_LOG = 64 << 20  # characters of the log of one job
 
 
@@ -104,13 +105,21 @@ class JobCalls:
         Args:
             since: Events from then on; None: of the last 30 days.
 
-        Raises CvatUnavailableError if the export takes longer than `EXPORT_TIMEOUT`, and
-        CvatTooLongError for a log of more than MAX_LOG characters, when that is reached.
+        Raises CvatUnavailableError if the export takes longer than `EXPORT_TIMEOUT`,
+        CvatRefusedError if CVAT keeps no events, and CvatTooLongError for a log of more than
+        MAX_LOG characters, when that is reached.
         """
         query = f"job_id={job_id}"
         if since is not None:
             query += f"&from={quoted(since.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%SZ'))}"
-        url = self._export(f"/api/events/export?{query}")
+        try:
+            url = self._export(f"/api/events/export?{query}")
+        except CvatRefusedError as error:
+            if EVENT_STORE not in str(error).lower():
+                raise
+            raise CvatRefusedError(
+                _("this CVAT keeps no events: its event store, ClickHouse, does not answer")
+            ) from error
         csv.field_size_limit(max(csv.field_size_limit(), MAX_LOG))  # payloads are whole tracks
         rows = csv.DictReader(self._transport.lines(url, max_characters=MAX_LOG))
         try:

@@ -199,6 +199,19 @@ def test_the_check_prints_what_held_and_removes_its_project(cvat):
     assert cvat.state.projects == {}
 
 
+def test_the_check_says_what_is_missing_without_an_event_store(cvat):
+    make_server(cvat, "checked")
+    cvat.events_are_on = False
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="steps held"):
+        call_command("check_cvat", "checked", stdout=out)
+    [line] = [one for one in out.getvalue().splitlines() if "who finished (events)" in one]
+    assert line.startswith("left ")
+    assert "this CVAT keeps no events: its event store, ClickHouse, does not answer." in line
+    assert line.endswith("how long answers took is not known")
+    assert "HTTPConnectionPool" not in line
+
+
 def test_the_check_needs_a_known_server(cvat):
     with pytest.raises(CommandError, match="no server called nowhere"):
         call_command("check_cvat", "nowhere")

@@ -30,9 +30,9 @@ FRAMES = 10
 SIZE = (320, 240)
 SECRET = secrets.token_hex(16)  # not that of the server here: no delivery is taken
 NOT_TRIED = "not tried"
-NO_EVENTS = (
-    "this CVAT does not tell its events, so who edited a job is known from deliveries only, "
-    "and how long answers took is not"
+WITHOUT_EVENTS = (
+    "Without events who edited a job is known from its webhook deliveries only, and how long "
+    "answers took is not known"
 )
 DELIVERY_TIMEOUT = 30.0  # seconds
 EXPORT_FORMAT = "CVAT for video 1.1"
@@ -265,7 +265,7 @@ class CompatibilityCheck:
                 if (one["obj_name"], one["obj_val"]) == ("state", "completed")
             ]
         except CvatError as error:
-            return f"{NOT_TRIED}: {NO_EVENTS} ({error})"
+            return f"{NOT_TRIED}: {error}. {WITHOUT_EVENTS}"
         _expect(done == [self.account["username"]], f"finished by {done}")
         return f"finished by {done[0]}"
 

@@ -104,7 +104,10 @@ def test_a_server_without_analytics_is_asked_once_a_day_and_says_so(
         assert reconciled(dataset).stage == "done"
     assert len(asked(cvat)) == 1
     assert cvat_times(dataset)["ann"] == CvatTimes(1, 0, 0.0, 0, None)
-    assert NOT_TOLD in page_of(client, dataset, admin_user)
+    page = page_of(client, dataset, admin_user)
+    assert NOT_TOLD in page
+    assert "its event store, ClickHouse, does not answer. It is asked again" in page
+    assert "HTTPConnectionPool" not in page
     cvat.events_are_on = True
     cvat.work_in_page(TASK, timezone.now(), ACTS)
     passed(hours=25)
