@@ -53,15 +53,20 @@ def annotator_backup(annotator: Annotator) -> Iterator[bytes]:
     tasks, dataset = _open_tasks(annotator), annotator.dataset
     groups = group_specs(dataset)
     name = f"{dataset.name}--{annotator.name}"
-    begin = partial(
-        cvat_backup.add_project,
-        name=name, attributes=attributes_of(groups), guide=_guide(dataset),
-        labels=dataset.class_names,
-    )  # fmt: skip
-    parts = [
-        partial(_add_to_backup, task=task, number=number) for number, task in enumerate(tasks)
+
+    def begin(archive: ZipWriter) -> None:
+        """The project with its first task: a file that can't be read is found before a byte."""
+        cvat_backup.add_project(
+            archive, name=name, attributes=attributes_of(groups), guide=_guide(dataset),
+            labels=dataset.class_names,
+        )  # fmt: skip
+        _add_to_backup(archive, task=tasks[0], number=0)
+
+    rest = [
+        partial(_add_to_backup, task=task, number=number)
+        for number, task in enumerate(tasks[1:], 1)
     ]
-    return stream_zip([begin, *parts])
+    return stream_zip([begin, *rest])
 
 
 def annotator_task_backups(annotator: Annotator) -> Iterator[bytes]:

@@ -3,7 +3,10 @@
 import pytest
 from django.urls import reverse
 
+from avaproject.base.storage import StorageError
+from avaproject.base.work import Stage
 from datasets.accounts.tokens import make_token
+from qc.models import Release
 from tests.annotation.labelling.label_client import Tab
 from tests.make import (
     make_annotator,
@@ -58,6 +61,7 @@ def asked(client, task, away):
     return client
 
 
+MODULES = {"dataset": "datasets", "video": "videos_and_clips"}
 ADDRESSES = {
     "label page": ("qc:label-task", lambda task: ["street", task.pk]),
     "annotation frame": ("annotation:label-frame", lambda task: ["street", task.pk, 0]),
@@ -66,6 +70,10 @@ ADDRESSES = {
     "tracks of a run": ("tracking:run", lambda task: ["street", task.run_id]),
     "contact sheet": ("tracking:sheet", lambda task: ["street", task.run_id, 1]),
     "backup": ("annotation:backup", lambda task: ["street", task.pk]),
+    "backup of a project": ("annotation:backups", lambda task: ["street", task.annotator_id]),
+    "backups of tasks": ("annotation:task_backups", lambda task: ["street", task.annotator_id]),
+    "packages": ("annotation:packages", lambda task: ["street", task.annotator_id]),
+    "packages of all": ("annotation:all-packages", lambda task: ["street"]),
 }
 
 
@@ -98,6 +106,35 @@ def test_a_program_gets_the_sentence_as_json(asked, task):
     answer = asked.get(address, headers={"Authorization": f"Token {key}"})
     assert (answer.status_code, answer["Retry-After"]) == (503, "2")
     assert SENTENCE in answer.json()["detail"]
+
+
+def test_a_program_deletes_the_files_of_a_release_later(asked, task):
+    release = Release.objects.create(
+        dataset=task.clip.video.dataset, number=1, folder="street/releases/1", stage=Stage.DONE
+    )
+    address = reverse("api:release", args=["street", 1])
+    _, key = make_token(task.annotator.user, name="robot", scopes=["delete"], days=1)
+    asked.logout()
+    answer = asked.delete(f"{address}?confirm=1", headers={"Authorization": f"Token {key}"})
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+    assert SENTENCE in answer.json()["detail"]
+    release.refresh_from_db()
+    assert release.withdrawn_at  # the next worker deletes them
+    assert release.folder
+
+
+@pytest.mark.parametrize("name", ["dataset", "video"])
+def test_a_program_deletes_what_has_an_unfinished_upload_later(asked, task, name, monkeypatch):
+    def fails(thing: object) -> None:
+        raise StorageError(SENTENCE)
+
+    monkeypatch.setattr(f"workers.api.{MODULES[name]}.delete", fails)
+    args = {"dataset": ["street"], "video": ["street", "aisle"]}[name]
+    _, key = make_token(task.annotator.user, name="robot", scopes=["delete"], days=1)
+    asked.logout()
+    address = f"{reverse(f'api:{name}', args=args)}?confirm={args[-1]}"
+    answer = asked.delete(address, headers={"Authorization": f"Token {key}"})
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
 
 
 @pytest.mark.parametrize("address", ["datasets:transfers", "api:transfers"])

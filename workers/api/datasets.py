@@ -14,6 +14,7 @@ from rest_framework.reverse import reverse as api_reverse
 from rest_framework.views import APIView
 
 from annotation.selectors.members import member_rows
+from avaproject.base.storage import StorageError
 from avaproject.base.views import parse_key
 from datasets.accounts.activity import activity_of
 from datasets.accounts.quotas import QuotaError, may_create, usage
@@ -137,6 +138,8 @@ class DatasetDetail(DatasetView):
             raise serializers.ValidationError({"detail": f"Repeat the name: ?confirm={name}"})
         try:
             delete(dataset)
+        except StorageError:  # 503, as elsewhere: try again
+            raise
         except (InUseError, OSError) as error:
             raise ConflictError(str(error)) from error
         return Response(status=204)

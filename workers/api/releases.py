@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from avaproject.base.storage import StorageError
 from datasets.core.roles import Act
 from qc.core.release.packing import PARTS
 from qc.forms import ReleaseForm
@@ -82,6 +83,8 @@ class ReleaseDetail(DatasetView):
             )
         try:
             withdraw_release(release, user=self.user)
+        except StorageError:  # 503, as elsewhere: try again
+            raise
         except (ReleaseFilesError, OSError) as error:
             raise ConflictError(str(error)) from error
         release.refresh_from_db()

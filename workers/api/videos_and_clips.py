@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from avaproject.base.ranges import serve_stored
+from avaproject.base.storage import StorageError
 from datasets.core.roles import Act
 from datasets.models import Clip
 from datasets.selectors import permitted_clips
@@ -73,6 +74,8 @@ class VideoDetail(DatasetView):
             raise serializers.ValidationError({"detail": f"Repeat the name: ?confirm={video}"})
         try:
             delete(found)
+        except StorageError:  # 503, as elsewhere: try again
+            raise
         except (InUseError, OSError) as error:
             raise ConflictError(str(error)) from error
         return Response(status=204)
