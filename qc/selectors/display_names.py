@@ -55,9 +55,17 @@ def classes_of(videos: Iterable[int]) -> dict[tuple[int, int], str]:
     return {(video, number): label for video, number, label in found}
 
 
+def classes_by_video(videos: Iterable[int]) -> dict[int, dict[int, str]]:
+    """The same by video, and then by number; a video of persons alone is missing."""
+    found: dict[int, dict[int, str]] = {}
+    for (video, number), label in classes_of(videos).items():
+        found.setdefault(video, {})[number] = label
+    return found
+
+
 def classes_in(video: int) -> dict[int, str]:
     """What those in one video are who are no persons, by number."""
-    return {number: label for (_video, number), label in classes_of([video]).items()}
+    return classes_by_video([video]).get(video, {})
 
 
 class ClassWords(NamedTuple):

@@ -297,6 +297,18 @@ def test_an_admin_switches_a_rule_off_and_the_findings_go(client, dataset, tasks
     assert AgreementSummary.objects.get().figures["dataset"]["findings"].get("blocks", 0) == 0
 
 
+def test_rules_say_what_is_said_of_other_classes_where_these_are_followed(
+    client, dataset, tasks
+):
+    said = "<i>name</i> was given out and is missing"
+    page = client.get(url("quality-rules")).content.decode()
+    assert "Person <i>person</i> was given out" in page
+    assert said not in page
+    dataset.classes = "person, vehicle"
+    dataset.save()
+    assert said in client.get(url("quality-rules")).content.decode()
+
+
 def test_only_admins_change_the_rules(client, dataset, tasks):
     reviewer = make_user()
     Member.objects.create(dataset=dataset, user=reviewer, role=Member.Role.REVIEWER)

@@ -97,6 +97,29 @@ def test_the_work_in_a_version(dataset, runs):
     )  # fmt: skip
 
 
+def test_a_finding_names_what_is_no_person_by_its_class(dataset, runs):
+    dataset.classes = "person, vehicle"
+    dataset.save()
+    [version] = worked(runs[:1], make_annotator(dataset, "ann"), 30)
+    persons = runs[0].clip.video.persons
+    assert persons.filter(person_id=2).update(label="vehicle") == 1
+    version.annotations.filter(person_id=2).delete()
+    second = version.annotations.order_by("second").first().second
+    place = {"x1": 400.0, "y1": 10.0, "x2": 460.0, "y2": 90.0}
+    for track in (7, 8):
+        version.annotations.create(
+            second=second, track=track, label="vehicle",
+            answers={"posture": "walk", "doing": []}, **place,
+        )  # fmt: skip
+    AnswerVersion.objects.filter(pk=version.pk).update(missing_persons=[1, 2])
+    said = [one.sentence for one in findings_of([version])[version.pk]]
+    assert said == [
+        "Two boxes overlap (IoU 1.00): is one vehicle drawn twice?",
+        "Person 1 was given out and is missing: deleted on purpose, or lost?",
+        "P2 vehicle was given out and is missing: deleted on purpose, or lost?",
+    ]
+
+
 def test_a_dataset_may_switch_rules_off(dataset, runs):
     [version] = worked(runs, make_annotator(dataset, "ann"), 30, answers=UNSET)
     assert "required-group-unset" in rules_broken(version)

@@ -1,7 +1,7 @@
 import pytest
 from django.urls import reverse
 
-from annotation.models import AnnotationTask
+from annotation.models import Annotation, AnnotationTask
 from qc.core.agreement.summary_figures import SummaryFigures
 from qc.core.quality.gold import VersionScore
 from qc.models import AgreementReport, AgreementSummary, Score
@@ -101,6 +101,25 @@ def test_who_is_under_the_bar_comes_first_with_the_evidence(dataset, eight):
     assert first.mistake_count == sum(2 * len(run.clip.keyframes()) for run in eight)
     assert first.mistakes[0][3:6] == ("posture", "walk", "sit")
     assert flagged_count(dataset) == 1
+
+
+def test_a_mistake_names_what_is_no_person_by_its_class(dataset, run, key):
+    run.clip.video.persons.filter(person_id=2).update(label="vehicle")
+    version = key.versions.get()
+    place = {"x1": 10.0, "y1": 10.0, "x2": 60.0, "y2": 90.0}
+    version.annotations.create(second=2, track=9, label="vehicle", answers=WALK, **place)
+    check(dataset, run, "ann", WALK)
+    given = Annotation.objects.filter(version__author__name="ann", second=2)
+    given.filter(person_id__in=(1, 2)).update(answers=SIT)
+    given.first().version.annotations.create(second=2, track=8, answers=SIT, **place)
+    measure_all()
+    [row] = gold_rows(dataset)
+    assert [one.person for one in row.mistakes] == ["P1", "P2 vehicle", "drawn 9 vehicle"]
+    assert [one.url.rpartition("person=")[2] for one in row.mistakes] == [
+        "1", "2", f"{version.pk}.9",
+    ]  # fmt: skip
+    mistakes = Score.objects.get().figures["mistakes"]
+    assert [one.get("label") for one in mistakes] == [None, "vehicle", "vehicle"]
 
 
 def test_who_answers_worse_than_before_is_flagged(dataset):

@@ -17,7 +17,8 @@ from qc.core.agreement.figures import Coefficient, Interval
 from qc.core.agreement.jackknife import MIN_CLUSTERS, difference_estimate, share_estimates
 from qc.core.box_matching import match_boxes
 from qc.core.json_record import JsonRecord
-from qc.core.quality.rules import AnnotatedBox
+from qc.core.quality.checked_answers import AnnotatedBox
+from tracking.core.tracks_file import PERSON
 
 THRESHOLD = 0.8  # share of right answers that is expected of an annotator
 MISTAKES_KEPT = 200
@@ -37,6 +38,7 @@ class GoldMistake(JsonRecord):
     group: str
     known: list[str]
     answered: list[str]
+    label: str = PERSON  # what that is
 
 
 @dataclass
@@ -178,7 +180,8 @@ def score_version(
             for group in groups:
                 wrong = _compare(sums, one.answers, answers, group)
                 if wrong is not None:
-                    mistakes.append(GoldMistake(second, one.person, group.name, *wrong))
+                    about = (second, one.person, group.name, *wrong, one.label)
+                    mistakes.append(GoldMistake(*about))
                     unanswered += not counts_as_vote(answers.get(group.name))
     return VersionScore(
         [persons[name] for name in sorted(persons)], added, unanswered, mistakes[:MISTAKES_KEPT]

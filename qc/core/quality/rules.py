@@ -1,8 +1,7 @@
 """Quality rules: checks of one version of a task's answers.
 
 The list of rules is data (`qc/rules.yaml`): a name, whether a finding blocks approval or only
-warns, a sentence, and numbers. This module finds where they are broken. Boxes are pixels,
-x2 and y2 exclusive.
+warns, a sentence, and numbers. This module finds where they are broken.
 """
 
 import itertools
@@ -13,9 +12,11 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from datasets.core.action_groups import ActionGroupSpec, Answers, counts_as_vote, unset_groups
+from datasets.core.action_groups import ActionGroupSpec, counts_as_vote, unset_groups
 from datasets.core.untrusted import UntrustedDataError, read_yaml
+from qc.core.quality.checked_answers import AnnotatedBox, CheckedAnswers
 from tracking.core.boxes import pairwise_iou
+from tracking.core.tracks_file import PERSON, person_label
 
 Severity = Literal["blocks", "warns"]
 
@@ -28,57 +29,17 @@ class QualityRulesError(UntrustedDataError):
 
 @dataclass(frozen=True)
 class QualityRule:
-    """One entry of the list."""
+    """One entry of the list.
+
+    Attributes:
+        class_sentence: Of what is no person; empty if the sentence fits it, too.
+    """
 
     name: str
     severity: Severity
     sentence: str
+    class_sentence: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict)
-
-
-class AnnotatedBox(NamedTuple):
-    """One person at one keyframe, as one version of the answers has it."""
-
-    second: int
-    track: int
-    person_id: int | None  # None for a person the annotator drew
-    box: tuple[float, float, float, float]
-    answers: Answers
-
-    @property
-    def person(self) -> str:
-        """The same over the keyframes of a version.
-
-        >>> AnnotatedBox(2, 0, 7, (0, 0, 20, 40), {}).person
-        'P7'
-        """
-        return f"P{self.person_id}" if self.person_id else f"drawn {self.track}"
-
-
-@dataclass(frozen=True)
-class CheckedAnswers:
-    """One version of a task's answers, and what it is judged by.
-
-    Attributes:
-        boxes: In any order.
-        groups: The groups of the dataset.
-        width: Of the frame, pixels.
-        proposals: The pre-annotation's boxes by (second, person id).
-        lone_frames: Of each track that is visible in a single frame, when: clip seconds.
-        missing_persons: Given out, but nowhere in the answers, not even as outside.
-        seconds_spent: On the task; None if unknown.
-        median_seconds: Of the dataset's tasks; None if unknown.
-    """
-
-    boxes: Sequence[AnnotatedBox]
-    groups: Sequence[ActionGroupSpec]
-    width: int
-    height: int
-    proposals: Mapping[tuple[int, int], Sequence[float]] = field(default_factory=dict)
-    lone_frames: Mapping[int, float] = field(default_factory=dict)
-    missing_persons: Collection[int] = ()
-    seconds_spent: float | None = None
-    median_seconds: float | None = None
 
 
 class Finding(NamedTuple):
@@ -93,11 +54,15 @@ class Finding(NamedTuple):
 
 
 class _Violation(NamedTuple):
-    """Where a rule is broken, and what its sentence is filled in with."""
+    """Where a rule is broken, and what its sentence is filled in with.
+
+    `label` is what is meant, if there is no box.
+    """
 
     seconds: tuple[int, ...]
     box: AnnotatedBox | None
     words: dict[str, Any]
+    label: str = PERSON
 
 
 def read_rules(text: str) -> tuple[QualityRule, ...]:
@@ -114,6 +79,7 @@ def read_rules(text: str) -> tuple[QualityRule, ...]:
                 entry.pop("name"),
                 entry.pop("severity"),
                 entry.pop("sentence"),
+                entry.pop("class_sentence", ""),
                 {key: float(value) for key, value in entry.items()},
             )
             for entry in entries
@@ -175,11 +141,13 @@ def _order(violation: _Violation) -> tuple[Any, ...]:
 
 
 def _finding(rule: QualityRule, violation: _Violation) -> Finding:
+    box = violation.box
+    label = box.label if box else violation.label
+    text = rule.sentence if label == PERSON else rule.class_sentence or rule.sentence
     try:
-        sentence = rule.sentence.format(**violation.words)
+        sentence = text.format(**violation.words | {"class": label})
     except (KeyError, IndexError) as error:
         raise QualityRulesError(f"the sentence of {rule.name} asks for {error}") from error
-    box = violation.box
     track, person = (box.track, box.person_id) if box else (None, None)
     return Finding(rule.name, rule.severity, violation.seconds, track, person, sentence)
 
@@ -244,15 +212,18 @@ def _duplicate_person(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_V
             boxes[box.second, box.person_id].append(box)
     for (second, person), several in boxes.items():
         if len(several) > 1:
-            words = {"person": person, "count": len(several)}
-            yield _Violation((second,), min(several, key=lambda box: box.track), words)
+            box = min(several, key=lambda box: box.track)
+            words = {"person": person, "name": box.name, "count": len(several)}
+            yield _Violation((second,), box, words)
 
 
 def _same_place(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
     limit = rule.numbers.get("limit", 0.95)
     for second, several in _by_second(checked).items():
         boxes = np.array([box.box for box in several], dtype=np.float64)
+        labels = np.array([box.label for box in several])
         iou = pairwise_iou(boxes, boxes)
+        iou[np.not_equal.outer(labels, labels)] = 0  # nobody is drawn twice as two things
         for first, other in zip(*np.nonzero(np.triu(iou > limit, k=1)), strict=True):
             yield _Violation((second,), several[first], {"iou": f"{iou[first, other]:.2f}"})
 
@@ -273,31 +244,41 @@ def _flicker(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]
 def _lone_frame(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
     boxes = {box.track: box for box in checked.boxes}
     for track, at in checked.lone_frames.items():
-        yield _Violation((int(at),), boxes.get(track), {"at": f"{at:g}"})
+        # Of a track that is at no keyframe nothing says what it is.
+        label = "" if checked.is_mixed else PERSON
+        yield _Violation((int(at),), boxes.get(track), {"at": f"{at:g}"}, label)
 
 
 def _on_another_person(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
-    """A part of a split track whose boxes are those of another person at half its keyframes."""
+    """A part of a split track whose boxes are those of another person at half its keyframes.
+
+    That is another of the same class: somebody in a vehicle is where the vehicle is.
+    """
     limit = rule.numbers.get("limit", 0.5)
     tracks = _by_track(checked).values()
     parts = Counter(track[0].person for track in tracks)
-    by_second: dict[int, list[tuple[str, Sequence[float]]]] = defaultdict(list)
+    by_second: dict[int, list[tuple[str, str, Sequence[float]]]] = defaultdict(list)
     for one in checked.boxes:
-        by_second[one.second].append((one.person, one.box))
+        by_second[one.second].append((one.label, one.name, one.box))
     for (second, person), box in checked.proposals.items():
-        by_second[second].append((f"P{person}", box))
+        label = checked.classes.get(person, PERSON)
+        by_second[second].append((label, person_label(person, checked.classes), box))
     for track in tracks:
         if parts[track[0].person] < 2:
             continue
         met: Counter[str] = Counter()
         for one in track:
-            others = [each for each in by_second[one.second] if each[0] != one.person]
+            others = [
+                (name, box)
+                for label, name, box in by_second[one.second]
+                if label == one.label and name != one.name
+            ]
             boxes = np.array([box for _, box in others], dtype=np.float64).reshape(-1, 4)
             iou = pairwise_iou(np.array([one.box]), boxes)[0]
             met.update({others[place][0] for place in np.flatnonzero(iou >= limit)})
         for other, count in met.most_common(1):
             if 2 * count >= len(track):
-                words = {"person": track[0].person, "other": other}
+                words = {"person": track[0].name, "other": other}
                 yield _Violation(tuple(box.second for box in track), track[0], words)
 
 
@@ -321,7 +302,8 @@ def _asked_once(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violati
 def _missing_person(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:
     for person in sorted(checked.missing_persons):
         seconds = tuple(sorted(at for at, who in checked.proposals if who == person))
-        yield _Violation(seconds, None, {"person": person})
+        words = {"person": person, "name": person_label(person, checked.classes)}
+        yield _Violation(seconds, None, words, checked.classes.get(person, PERSON))
 
 
 def _unedited_track(checked: CheckedAnswers, rule: QualityRule) -> Iterator[_Violation]:

@@ -37,6 +37,7 @@ from qc.selectors.agreement.agreement_tables import (
 from qc.selectors.agreement.table_parts import Column, Table
 from qc.selectors.player_scene import player_url
 from qc.selectors.statuses import cached, clip_statuses
+from tracking.core.tracks_file import with_class
 
 MISTAKES_SHOWN = 30
 CHART_WIDTH, CHART_HEIGHT, MARGIN = 1000, 80, 8
@@ -244,7 +245,7 @@ def _row(name: str, scores: list[Score]) -> GoldRow:
         MistakeRow(
             score.version.task.clip.name,
             one.second,
-            one.person,
+            with_class(one.person, one.label),
             one.group,
             missed=", ".join(sorted({*one.known} - {*one.answered})),
             wrong=", ".join(sorted({*one.answered} - {*one.known})),

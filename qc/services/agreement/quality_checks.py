@@ -21,9 +21,8 @@ from qc.core.quality.annotation_time import (
     median_seconds,
     seconds_spent,
 )
+from qc.core.quality.checked_answers import AnnotatedBox, CheckedAnswers
 from qc.core.quality.rules import (
-    AnnotatedBox,
-    CheckedAnswers,
     Finding,
     QualityRule,
     boxes_as_proposed,
@@ -32,8 +31,10 @@ from qc.core.quality.rules import (
     unedited_tracks,
 )
 from qc.models import QualityRules
+from qc.selectors.display_names import classes_by_video
 from qc.selectors.statuses import task_statuses
 from qc.services.answer_versions import group_specs_of
+from tracking.core.tracks_file import PERSON
 from tracking.models import Proposal
 
 NEIGHBOURS = 200  # answers of an annotator, before and after
@@ -125,6 +126,7 @@ def checked_versions(
     )
     datasets = {version.task.clip.video.dataset for version in versions}
     boxes, lone = annotated_boxes(keys), _lone_frames(versions)
+    classes = classes_by_video({version.task.clip.video_id for version in versions})
     proposals = _proposals({version.task.run_id for version in versions})
     groups = group_specs_of(datasets)
     times = {
@@ -146,6 +148,8 @@ def checked_versions(
             proposals=proposals[version.task.run_id],
             lone_frames=lone[version.pk],
             missing_persons=() if version.confirmed_by_id else version.missing_persons,
+            classes=classes.get(video.pk, {}),
+            is_mixed=video.dataset.class_names != [PERSON],
             seconds_spent=its_times.by_task.get(version.task_id) if is_first else None,
             median_seconds=its_times.median,
         )
@@ -219,11 +223,16 @@ def _submitted(first: Any) -> list[tuple[int, SubmittedTask]]:
 def annotated_boxes(versions: Collection[int]) -> dict[int, list[AnnotatedBox]]:
     """The boxes of each version, by its key."""
     boxes: dict[int, list[AnnotatedBox]] = defaultdict(list)
+    found = AnswerVersion.objects.filter(pk__in=versions)
+    videos = dict(found.values_list("pk", "task__clip__video"))
+    classes = classes_by_video(set(videos.values()))
     rows = Annotation.objects.filter(version__in=versions).values_list(
-        "version_id", "second", "track", "person_id", "x1", "y1", "x2", "y2", "answers"
+        "version_id", "second", "track", "person_id", "label", "x1", "y1", "x2", "y2", "answers"
     )
-    for version, second, track, person, x1, y1, x2, y2, answers in rows:
-        boxes[version].append(AnnotatedBox(second, track, person, (x1, y1, x2, y2), answers))
+    for version, second, track, person, drawn, x1, y1, x2, y2, answers in rows:
+        label = drawn or classes.get(videos[version], {}).get(person, PERSON)
+        box = AnnotatedBox(second, track, person, (x1, y1, x2, y2), answers, label)
+        boxes[version].append(box)
     return boxes
 
 

@@ -13,31 +13,41 @@ from qc.core.quality.rules import QualityRule
 from qc.models import AgreementReport, Consensus, QualityRules
 from qc.services.agreement.quality_checks import quality_rules, switched_off
 from qc.services.agreement.reports import newest_reports
+from tracking.core.tracks_file import PERSON
 
 
 class RulesRow(NamedTuple):
-    """A rule, whether the dataset checks it, and the number of findings."""
+    """A rule, whether the dataset checks it, and the number of findings.
+
+    `has_classes`: whether others than persons are followed.
+    """
 
     rule: QualityRule
     is_on: bool
     found: int
+    has_classes: bool
 
     @property
     def title(self) -> str:
         return self.rule.name.replace("-", " ")
 
     @property
-    def sentence(self) -> list[tuple[str, str]]:
-        """The message of a finding: texts, each with the placeholder behind it."""
-        parts = Formatter().parse(self.rule.sentence)
-        return [(text, word or "") for text, word, _, _ in parts]
+    def sentences(self) -> list[list[tuple[str, str]]]:
+        """The messages of a finding: texts, each with the placeholder behind it."""
+        found = [self.rule.sentence]
+        if self.has_classes and self.rule.class_sentence:
+            found.append(self.rule.class_sentence)
+        return [
+            [(text, word or "") for text, word, _, _ in Formatter().parse(one)] for one in found
+        ]
 
 
 def rules_of(dataset: Dataset, found: Mapping[str, int]) -> list[RulesRow]:
     """All rules; `found` counts findings by rule."""
     off = switched_off(dataset)
+    has_classes = dataset.class_names != [PERSON]
     return [
-        RulesRow(rule, rule.name not in off, found.get(rule.name, 0))
+        RulesRow(rule, rule.name not in off, found.get(rule.name, 0), has_classes)
         for rule in quality_rules()
     ]
 

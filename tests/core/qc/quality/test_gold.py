@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from datasets.core.action_groups import ActionGroupSpec
 from qc.core.agreement.jackknife import MIN_CLUSTERS
+from qc.core.quality.checked_answers import AnnotatedBox
 from qc.core.quality.gold import GoldMistake, gold_drift, gold_score, score_version
-from qc.core.quality.rules import AnnotatedBox
 from tests.core.qc.agreement import oracles
 
 POSTURE = ActionGroupSpec("posture", "one", True, ("stand", "walk", "sit"), 1)

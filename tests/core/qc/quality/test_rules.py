@@ -4,9 +4,8 @@ from pathlib import Path
 import pytest
 
 from datasets.core.action_groups import ActionGroupSpec
+from qc.core.quality.checked_answers import AnnotatedBox, CheckedAnswers
 from qc.core.quality.rules import (
-    AnnotatedBox,
-    CheckedAnswers,
     QualityRulesError,
     check_answers,
     read_rules,
@@ -18,9 +17,11 @@ DOING = ActionGroupSpec("doing", "many", False, ("wave", "carry", "phone"), 2)
 BOX = (100.0, 100.0, 150.0, 250.0)
 
 
-def said(second=2, *, track=0, person=7, box=BOX, posture="walk", doing="unset"):
+def said(
+    second=2, *, track=0, person=7, box=BOX, posture="walk", doing="unset", label="person"
+):
     answers = {"posture": posture, "doing": doing}
-    return AnnotatedBox(second, track, person, box, answers)
+    return AnnotatedBox(second, track, person, box, answers, label)
 
 
 def found(*rows, switched_off=(), **about):
@@ -116,6 +117,51 @@ def test_a_person_of_one_frame_is_a_finding_also_between_keyframes():
 
 
 FAR, THERE = (300.0, 100.0, 350.0, 250.0), (305.0, 100.0, 355.0, 250.0)
+VEHICLE = {"person": 8, "label": "vehicle"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "about", "sentence"),
+    [
+        pytest.param(
+            [said(**VEHICLE), said(track=3, box=(400.0, 100, 450, 250), **VEHICLE)], {},
+            "P8 vehicle has 2 boxes in one keyframe.", id="twice",
+        ),
+        pytest.param(
+            [said(**VEHICLE), said(track=1, person=None, label="vehicle")], {},
+            "Two boxes overlap (IoU 1.00): is one vehicle drawn twice?", id="one place",
+        ),
+        pytest.param(
+            [said()], {"missing_persons": [8], "classes": {8: "vehicle"}},
+            "P8 vehicle was given out and is missing: deleted on purpose, or lost?",
+            id="missing",
+        ),
+        pytest.param(
+            [said(track=3, person=None, label="vehicle")], {"lone_frames": {3: 2.0}},
+            "Something is drawn in a single frame, at 2 s. In CVAT, draw with Track, not with "
+            "Shape.", id="one frame",
+        ),
+        pytest.param(
+            [], {"lone_frames": {3: 2.4}, "is_mixed": True},
+            "Something is drawn in a single frame, at 2.4 s. In CVAT, draw with Track, not "
+            "with Shape.", id="one frame of no keyframe",
+        ),
+    ],
+)  # fmt: skip
+def test_sentences_name_what_is_no_person_by_its_class(rows, about, sentence):
+    assert [one.sentence for one in found(*rows, **about)] == [sentence]
+
+
+def test_nobody_is_drawn_twice_as_two_things():
+    assert found(said(), said(track=1, **VEHICLE)) == []
+
+
+def test_a_part_of_a_split_track_is_on_another_of_its_class():
+    parts = [said(2, **VEHICLE), said(3, track=5, box=FAR, **VEHICLE)]
+    on = {(3, 9): FAR}
+    [finding] = found(*parts, proposals=on, classes={8: "vehicle", 9: "vehicle"})
+    assert finding.sentence.startswith("A part of the split track P8 vehicle shows P9 vehicle:")
+    assert found(*parts, proposals=on, classes={8: "vehicle"}) == []
 
 
 def test_a_part_of_a_split_track_that_shows_somebody_else():
