@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from avaproject.base.work import Stage, StagedModel, StagedQuerySet
 from datasets.core.roles import Act
 from datasets.models import BundleImport, Clip, Dataset, Video
+from tracking.core.tracks_file import person_in_sentence, person_label
 
 # `TrackingRun.made_by["ids"]` where those of a file were kept: who is the same person.
 IDS_OF_VIDEO = "video"  # over all clips of the video
@@ -232,7 +233,12 @@ class VideoPerson(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.video} person {self.person_id}"
+        return f"{self.video} {person_in_sentence(self.person_id, self.label)}"
+
+    @property
+    def called(self) -> str:
+        """How pages call it: `P3`, or `P4 vehicle`."""
+        return person_label(self.person_id, {self.person_id: self.label})
 
     @classmethod
     def draw(cls, clip: Clip, label: str = "person") -> Self:

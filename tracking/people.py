@@ -17,6 +17,7 @@ from avaproject.base.views import paginate, parse_key
 from datasets.core.roles import Act
 from datasets.models import Clip, Video
 from datasets.selectors import permitted_datasets
+from tracking.class_words import ClassWords, class_words
 from tracking.core.doubts import DOUBTFUL
 from tracking.core.person_spans import PersonSpan, nearest_in_time
 from tracking.core.tracks_file import PERSON, TracksFileError
@@ -31,6 +32,7 @@ from tracking.selectors import (
 )
 from tracking.services import corrections
 from tracking.services.contact_sheets import ContactSheetError, person_sheet
+from tracking.services.corrected_runs import corrections_left_out
 
 PERSONS_ON_A_PAGE = 20
 CROPS = 9  # of a person: one digit each
@@ -46,6 +48,7 @@ class PersonRow(NamedTuple):
     crops: list[PersonCrop]
     span: PersonSpan | None
     similar: list[int]
+    words: ClassWords
 
 
 @login_required
@@ -85,13 +88,19 @@ def people(request: HttpRequest, name: str, video: str) -> HttpResponse:
             person, person.checked_at is None and (person.doubt or 0) >= DOUBTFUL,
             crops.get(person.person_id, []), spans.get(person.person_id),
             nearest_in_time(spans, person.person_id, labels=labels, count=SIMILAR),
+            class_words(person.label),
         )
         for person in page
     ]  # fmt: skip
     made = PersonCorrection.objects.in_force().filter(video=found)
+    newest = made.select_related("person", "other").last()
     context = {
-        "dataset": dataset, "video": found, "page": page, "rows": rows,
-        "newest": made.select_related("person", "other").last(), "made": made.count(),
+        "dataset": dataset, "video": found, "page": page, "rows": rows, "classes": labels,
+        "newest": newest, "newest_text": newest and _about(newest), "made": made.count(),
+        "left_out": [
+            (_about(one.correction, whole=True), one.reason)
+            for one in corrections_left_out(found)
+        ],
         "doubtful": sum(
             person.checked_at is None and (person.doubt or 0) >= DOUBTFUL for person in persons
         ),
@@ -165,9 +174,8 @@ def _number(request: HttpRequest, field: str) -> int:
 def _merge(request: HttpRequest, video: Video) -> str:
     number, other = _number(request, "person"), _number(request, "other")
     made = corrections.merge(video, number, other, user=_user(request))
-    new = made.other.person_id if made.other else other
-    return _("P%(number)d is P%(other)d now.") % {
-        "number": made.person.person_id, "other": new,
+    return _("%(person)s is %(other)s now.") % {
+        "person": made.person.called, "other": made.other and made.other.called,
     }  # fmt: skip
 
 
@@ -180,9 +188,9 @@ def _split(request: HttpRequest, video: Video) -> str:
         )
     number = _number(request, "person")
     made = corrections.split(video, number, clip, frame, user=_user(request))
-    new = made.other.person_id if made.other else 0
-    return _("From frame %(frame)d of %(clip)s on, P%(number)d is P%(other)d.") % {
-        "frame": made.frame, "clip": clip.name, "number": number, "other": new,
+    return _("From frame %(frame)d of %(clip)s on, %(person)s is %(other)s.") % {
+        "frame": made.frame, "clip": clip.name, "person": made.person.called,
+        "other": made.other and made.other.called,
     }  # fmt: skip
 
 
@@ -200,21 +208,33 @@ def _rename(request: HttpRequest, video: Video) -> str:
     number, name = _number(request, "person"), request.POST.get("name", "")
     made = corrections.rename(video, number, name, user=_user(request))
     if not made.name:
-        return _("P%(number)d has no name now.") % {"number": number}
-    return _("P%(number)d is called %(name)s.") % {"number": number, "name": made.name}
+        return _("%(person)s has no name now.") % {"person": made.person.called}
+    return _("%(person)s is called %(name)s.") % {
+        "person": made.person.called, "name": made.name,
+    }  # fmt: skip
 
 
 def _check(request: HttpRequest, video: Video) -> str:
     number = _number(request, "person")
-    corrections.check(video, number)
-    return _("P%(number)d is right.") % {"number": number}
+    person = corrections.check(video, number)
+    return _("%(person)s is right.") % {"person": person.called}
 
 
 def _undo(request: HttpRequest, video: Video) -> str:
     undone = corrections.undo(video)
-    return _("Undone: P%(number)d %(kind)s.") % {
-        "number": undone.person.person_id, "kind": undone.get_kind_display(),
-    }  # fmt: skip
+    return _("Undone: %(correction)s.") % {"correction": _about(undone)}
+
+
+def _about(made: PersonCorrection, *, whole: bool = False) -> str:
+    """A correction in a few words; with `whole` also with whom somebody was merged."""
+    if made.kind == PersonCorrection.Kind.DROP and made.person.label != PERSON:
+        no = class_words(made.person.label).no
+        return f"P{made.person.person_id} {no[:1].lower()}{no[1:]}"
+    if whole and made.kind == PersonCorrection.Kind.MERGE and made.other:
+        return _("%(person)s merged with %(other)s") % {
+            "person": made.person.called, "other": made.other.called,
+        }  # fmt: skip
+    return f"{made.person.called} {made.get_kind_display()}"
 
 
 def _user(request: HttpRequest) -> Any:

@@ -4,7 +4,7 @@ Files keep names and ids unchanged.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -12,6 +12,7 @@ from annotation.models import Annotator
 from datasets.models import Dataset
 from qc.core.annotator_keys import annotator_key, with_names
 from qc.models import ConsensusBox
+from tracking.class_words import class_words
 from tracking.core.tracks_file import PERSON
 from tracking.models import VideoPerson
 
@@ -66,26 +67,6 @@ def classes_by_video(videos: Iterable[int]) -> dict[int, dict[int, str]]:
 def classes_in(video: int) -> dict[int, str]:
     """What those in one video are who are no persons, by number."""
     return classes_by_video([video]).get(video, {})
-
-
-class ClassWords(NamedTuple):
-    """What pages say of one that may be a false box."""
-
-    question: str
-    yes: str
-    no: str
-
-
-def class_words(label: str) -> ClassWords:
-    """
-    >>> class_words("vehicle").no
-    'No vehicle'
-    """
-    if label == PERSON:
-        return ClassWords(_("Is this a person?"), _("Person"), _("Not a person"))
-    name = {"class": label}
-    question = _("Is this right: %(class)s?") % name
-    return ClassWords(question, group_title(label), _("No %(class)s") % name)
 
 
 def decided_text(label: str, is_person: bool) -> str:

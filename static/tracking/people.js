@@ -1,6 +1,6 @@
 // People of a video by keyboard: two keys a correction. Forms do the work, so it works without.
 
-import { gettext } from "../js/translation.js";
+import { fill, gettext } from "../js/translation.js";
 
 const rows = () =>
   /** @type {HTMLElement[]} */ ([...document.querySelectorAll(".people > li[data-person]")]);
@@ -14,8 +14,15 @@ let prefix = "";
 
 /** @param {string} text */
 const notify = (text) => {
-  const hint = document.getElementById("people-hint");
-  if (hint) hint.textContent = text;
+  const place = document.getElementById("people-hint");
+  if (place) place.textContent = text;
+};
+
+/** @param {string} key */
+const hint = (key) => {
+  const name = rows()[chosen]?.dataset.class;
+  if (key !== "x" || !name) return HINTS.get(key) ?? "";
+  return fill(gettext("Press X again: no %(class)s."), { class: name });
 };
 
 /** @param {number} place */
@@ -73,7 +80,7 @@ document.addEventListener("keydown", (event) => {
   if (prefix ? second(key) : false) event.preventDefault();
   else if (HINTS.has(key)) {
     prefix = key;
-    notify(HINTS.get(key) ?? "");
+    notify(hint(key));
     event.preventDefault();
   } else if (ACTS[key]) {
     ACTS[key]();

@@ -12,7 +12,7 @@ import numpy as np
 
 from datasets.core.translation import gettext as _
 from tracking.core.boxes import pairwise_iou
-from tracking.core.tracks_file import Track
+from tracking.core.tracks_file import Track, person_label
 
 DOUBTFUL = 0.5  # from here on somebody is asked to look
 RESUMED_SECONDS = 0.27  # not seen for so long and found again
@@ -117,18 +117,18 @@ def _doubles(
     for at, other in enumerate(tracks):
         if at == place or (len(other.frames), -at) < (len(track.frames), -place):
             continue
+        if other.label != track.label:
+            continue  # whoever is in a vehicle is no second one of it
         frames = [frame for frame in own if frame % STEP == 0 and frame in boxes[at]]
         least = max(1, round(DOUBLED_SHARE * len(track.frames) / STEP))
         if len(frames) < least:
             continue
         pairs = [pairwise_iou(own[frame][None], boxes[at][frame][None]) for frame in frames]
         if float(np.mean(pairs)) >= DOUBLED_IOU:
-            result.append(
-                Doubt(
-                    0.7,
-                    _("its boxes lie on those of P%s") % persons[other.track_id],
-                )
-            )
+            number = persons[other.track_id]
+            name = person_label(number, {number: other.label})
+            said = _("its boxes lie on those of %(person)s") % {"person": name}
+            result.append(Doubt(0.7, said))
     return result
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence, Set
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -240,6 +241,8 @@ def match_identities(
 ) -> dict[int, int]:
     """The person of another tracking that each person is, by the boxes they share most.
 
+    Both are of one class: a number never becomes something else.
+
     Args:
         clips: The tracks of each clip of a video, and the persons they show.
         others: The same of the other tracking, by clip; tracks without an id are ignored.
@@ -249,8 +252,10 @@ def match_identities(
     """
     counts: dict[tuple[int, int], int] = {}
     for (tracks, ids), (other_tracks, other_ids) in zip(clips, others, strict=True):
-        for pairs in _same(_by_frame(tracks, STEP), _by_frame(other_tracks, STEP)):
-            for mine, other in pairs:
+        for label in sorted({track.label for track in tracks}):
+            ours = _by_frame([one for one in tracks if one.label == label], STEP)
+            theirs = _by_frame([one for one in other_tracks if one.label == label], STEP)
+            for mine, other in chain.from_iterable(_same(ours, theirs)):
                 if mine in ids and other in other_ids:
                     pair = ids[mine], other_ids[other]
                     counts[pair] = counts.get(pair, 0) + 1

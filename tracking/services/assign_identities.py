@@ -25,7 +25,7 @@ from tracking.models import (
     VideoPerson,
     highest_person_id,
 )
-from tracking.services.corrections import (
+from tracking.services.corrected_runs import (
     correct_run,
     corrections_of,
     keep_doubts,

@@ -35,12 +35,12 @@ from qc.selectors.consensus.decision_options import (
 from qc.selectors.display_names import (
     annotator_names,
     answer_text,
-    class_words,
     classes_of,
     group_title,
     name_annotators,
 )
 from qc.selectors.statuses import clip_statuses
+from tracking.class_words import class_words
 from tracking.core.tracks_file import PERSON as PERSON_CLASS
 from tracking.core.tracks_file import person_label
 

@@ -18,11 +18,11 @@ from qc.selectors.consensus.adjudication_queue import BOX, PERSON, ItemKey
 from qc.selectors.display_names import (
     annotator_names,
     answer_text,
-    class_words,
     decided_text,
     group_title,
 )
 from qc.selectors.statuses import cached, clip_statuses
+from tracking.class_words import class_words
 from tracking.core.tracks_file import PERSON as PERSON_CLASS
 from tracking.core.tracks_file import person_label
 

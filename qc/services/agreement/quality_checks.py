@@ -230,7 +230,7 @@ def annotated_boxes(versions: Collection[int]) -> dict[int, list[AnnotatedBox]]:
         "version_id", "second", "track", "person_id", "label", "x1", "y1", "x2", "y2", "answers"
     )
     for version, second, track, person, drawn, x1, y1, x2, y2, answers in rows:
-        label = drawn or classes.get(videos[version], {}).get(person, PERSON)
+        label = drawn or classes.get(videos[version], {}).get(person or 0, PERSON)
         box = AnnotatedBox(second, track, person, (x1, y1, x2, y2), answers, label)
         boxes[version].append(box)
     return boxes

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from tracking.core.doubts import DOUBTFUL, doubts_of
@@ -37,6 +39,15 @@ def test_a_second_box_on_a_person_is_doubtful_and_says_whose():
     found = doubts(standing(1), standing(2, left=3))
     assert found[1].value == 0
     assert (found[2].value, found[2].reason) == (0.7, "its boxes lie on those of P1")
+
+
+def test_who_is_in_a_vehicle_is_no_second_box_of_it():
+    def as_class(track, label):
+        return replace(track, label=label)
+
+    vehicle, other = as_class(standing(1), "vehicle"), as_class(standing(3), "vehicle")
+    assert doubts(vehicle, standing(2, left=3))[2].value == 0
+    assert doubts(vehicle, other)[3].reason == "its boxes lie on those of P1 vehicle"
 
 
 def test_the_same_person_in_several_clips_counts_once():

@@ -39,6 +39,12 @@ def test_persons_of_two_trackings_are_matched_by_the_boxes_they_share():
     assert match_identities([ours], [theirs]) == {1: 8, 2: 7}
 
 
+def test_a_person_is_matched_with_nobody_of_another_class():
+    ours = ([standing(1, 300), replace(standing(2, 0), label="vehicle")], {1: 1, 2: 2})
+    theirs = ([standing(5, 2), standing(6, 301)], {5: 7, 6: 8})
+    assert match_identities([ours], [theirs]) == {1: 8}
+
+
 def test_a_person_that_one_tracking_splits_in_two_is_the_longer_half():
     ours = ([standing(1, 0)], {1: 1})
     halves = [standing(1, 0, range(0, 45)), standing(2, 0, range(45, 60))]

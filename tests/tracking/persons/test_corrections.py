@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from django.core.files.storage import default_storage
 
@@ -14,8 +16,9 @@ from tests.make import (
 from tests.tracking.test_assign_identities import a_person, all_tracked, rows, tracked
 from tracking.models import IdentityRun, Person, PersonCorrection, TrackingRun, VideoPerson
 from tracking.selectors import runs_in_use, tracks_of
-from tracking.services import corrections
+from tracking.services import corrected_runs, corrections
 from tracking.services.assign_identities import assign_video_identities, plan_identity_runs
+from tracking.services.corrected_runs import corrections_left_out
 from tracking.services.corrections import CorrectionError
 
 pytestmark = pytest.mark.django_db
@@ -125,7 +128,7 @@ def test_a_killed_correction_is_finished_when_persons_are_identified_again(
     def killed(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(corrections, "correct_run", killed)
+    monkeypatch.setattr(corrected_runs, "correct_run", killed)
     with pytest.raises(KeyboardInterrupt):
         corrections.drop(video, 2, user=user)
     monkeypatch.undo()
@@ -154,6 +157,73 @@ def test_whoever_is_split_off_is_of_the_same_class(video, runs, user):
     VideoPerson.objects.filter(video=video, person_id=1).update(label="car")
     made = corrections.split(video, 1, video.clips.get(index=1), 150, user=user)
     assert made.other.label == "car"
+
+
+def test_a_person_and_a_vehicle_are_never_one(video, runs, user):
+    VideoPerson.objects.filter(video=video, person_id=2).update(label="vehicle")
+    said = (
+        "P1 can't be merged with P2 vehicle: one is of the class person, the other of the "
+        "class vehicle."
+    )
+    with pytest.raises(CorrectionError, match=said):
+        corrections.merge(video, 1, 2, user=user)
+    assert not PersonCorrection.objects.exists()
+    assert persons() == BEFORE
+
+
+def reasons(video):
+    return [
+        (one.correction.person.person_id, one.reason) for one in corrections_left_out(video)
+    ]
+
+
+def test_a_merge_of_two_classes_that_is_stored_is_left_out(video, runs, user):
+    """As one that was made when nothing asked for classes; those after it still hold."""
+    clip = video.clips.get(index=1)
+    corrections.merge(video, 2, 1, user=user)
+    VideoPerson.objects.filter(video=video, person_id=2).update(label="vehicle")
+    corrections.split(video, 1, clip, 150, user=user)
+    IdentityRun.objects.update(stage="waiting")
+    identify()
+    assert IdentityRun.objects.get().error == ""
+    assert persons() == {0: {1: 450}, 1: {1: 150, 2: 100, 3: 300}, 2: {3: 150}}
+    assert TrackingRun.objects.get(clip=clip).made_by["corrections"] == 1
+    assert reasons(video) == [(2, "P2 vehicle and P1 are of different classes")]
+    corrections.undo(video)
+    corrections.undo(video)
+    assert (persons(), reasons(video)) == (BEFORE, [])
+
+
+def test_a_tracking_that_finds_another_class_gives_it_another_number(video, runs, user):
+    """The merge is left out and said, and comes back with the tracks that it was made for."""
+    corrections.merge(video, 2, 1, user=user)
+    dataset = video.dataset
+    dataset.classes = "person, vehicle"
+    dataset.save()
+    clips = list(video.clips.order_by("index"))
+    for clip in clips:
+        stays = a_person(3, range(clip.frame_count))
+        visitor = replace(a_person(1, range(100, 200), left=400), label="vehicle")
+        tracked(clip, [stays, visitor] if clip.index == 1 else [stays])
+    identify()
+    assert not IdentityRun.objects.exclude(error="").exists()
+    newest = runs_in_use(video)[1]
+    assert set(newest.persons.values_list("person_id", flat=True)) == {1, 3}
+    assert VideoPerson.objects.get(video=video, person_id=3).label == "vehicle"
+    assert reasons(video) == [(2, "the tracks do not show P2")]
+    with pytest.raises(CorrectionError, match=r"P1 can't be merged with P3 vehicle"):
+        corrections.merge(video, 1, 3, user=user)
+    IdentityRun.objects.filter(config_key=newest.config_key).delete()
+    TrackingRun.objects.filter(config_key=newest.config_key).delete()
+    assert reasons(video) == []
+
+
+def test_a_correction_of_somebody_whom_a_correction_made_is_not_left_out(video, runs, user):
+    clip = video.clips.get(index=1)
+    corrections.split(video, 1, clip, 150, user=user)
+    corrections.merge(video, 3, 2, user=user)
+    corrections.drop(video, 2, user=user)
+    assert reasons(video) == []
 
 
 def test_a_later_clip_without_tasks_can_still_be_split_off(video, runs, user):

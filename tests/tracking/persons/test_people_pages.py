@@ -117,6 +117,49 @@ def test_only_who_is_of_the_same_class_may_be_the_same(client, video):
     assert (similar[1], similar[2], similar[3]) == ([3], [], [1])
 
 
+@pytest.fixture
+def vehicle(video):
+    """The video with P3 as a vehicle."""
+    VideoPerson.objects.filter(video=video, person_id=3).update(label="vehicle")
+    return video
+
+
+def test_a_merge_with_another_class_is_refused_by_both_names(client, vehicle):
+    answer = correct(client, vehicle, act="merge", person="1", other="3")
+    assert said(answer) == (
+        "P1 can't be merged with P3 vehicle: one is of the class person, the other of the "
+        "class vehicle."
+    )
+    assert not PersonCorrection.objects.exists()
+
+
+def test_what_is_no_person_is_called_by_its_class_in_every_sentence(client, vehicle):
+    text = page(client, vehicle).text
+    for words in ("Images of P3 vehicle", "P3 vehicle over time", "No vehicle", "Images of P1"):
+        assert words in text
+    assert said(correct(client, vehicle, act="check", person="3")) == "P3 vehicle is right."
+    renamed = correct(client, vehicle, act="rename", person="3", name="van")
+    assert said(renamed) == "P3 vehicle is called van."
+    assert "Undo: P3 vehicle renamed" in renamed.text
+    assert said(correct(client, vehicle, act="undo")) == "Undone: P3 vehicle renamed."
+    dropped = correct(client, vehicle, act="drop", person="3")
+    assert said(dropped) == "P3 is no vehicle."
+    assert "Undo: P3 no vehicle" in dropped.text
+    assert said(correct(client, vehicle, act="undo")) == "Undone: P3 no vehicle."
+    crop = page(client, vehicle).context["rows"][0].crops[4]
+    answer = correct(client, vehicle, act="split", person="3", clip=crop.name, frame=crop.frame)
+    assert said(answer).endswith("on, P3 vehicle is P4 vehicle.")
+
+
+def test_a_correction_that_changes_nothing_is_said(client, video):
+    correct(client, video, act="merge", person="3", other="1")
+    assert "changes nothing" not in page(client, video).text
+    VideoPerson.objects.filter(video=video, person_id=3).update(label="vehicle")
+    text = page(client, video).text
+    assert "1 correction changes nothing in the tracks in use:" in text
+    assert "P3 vehicle merged with P1: P3 vehicle and P1 are of different classes" in text
+
+
 def test_who_looks_alike_in_other_videos_is_found_and_not_merged(client, owner, video):
     other = make_ready_video(video.dataset, name="street", persons=2)
     looks = {1: [1.0, 0.0], 2: [0.0, 1.0]}
