@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,10 +90,13 @@ def environment_of(version: str, python: str) -> str:
     return own
 
 
-def parts() -> Iterator[Part]:
-    """All parts, quick ones first; an environment is made when its part is next."""
+def parts(is_wanted: Callable[[str], bool]) -> Iterator[Part]:
+    """All parts, quick ones first; the environment of a wanted part is made when it is next."""
     python = sys.executable
     for version, path in pythons().items():
+        core, fast = f"Python {version}, core", f"Python {version}, fast"
+        if not is_wanted(core) and not is_wanted(fast):
+            continue
         try:
             own = environment_of(version, path)
         except subprocess.CalledProcessError as error:
@@ -102,8 +105,8 @@ def parts() -> Iterator[Part]:
             )
             continue
         test = [own, "-m", "pytest", "-q", *PARALLEL]
-        yield Part(f"Python {version}, core", [*test, *WITHOUT_DJANGO, *CORES])
-        yield Part(f"Python {version}, fast", [*test, "-m", FAST, *WITHOUT_CORES])
+        yield Part(core, [*test, *WITHOUT_DJANGO, *CORES])
+        yield Part(fast, [*test, "-m", FAST, *WITHOUT_CORES])
     yield Part("all checks and tests, SQLite", [python, "-m", "tests"], {"CI": "1"})
     chosen = [python, "-m", "tests", "tests", *WITHOUT_CORES, *PARALLEL]
     marked = ["-m", "(database or services) and not browser"]
@@ -144,8 +147,12 @@ def main() -> None:
     results: dict[str, Result] = {
         name: Result(*values) for name, values in old.items() if values[1] == "passed"
     }
-    for part in parts():
-        if options.only in part.name and part.name not in results:
+
+    def is_wanted(name: str) -> bool:
+        return options.only in name and name not in results
+
+    for part in parts(is_wanted):
+        if is_wanted(part.name):
             print(f"{part.name} ...", flush=True)
             results[part.name] = run(part)
             kept.write_text(json.dumps(results))
