@@ -14,6 +14,7 @@ from datasets.core.formats.cvat_document import AnswerProblem, Document, Shape
 from datasets.core.formats.cvat_labels import PERSON_ID, foreign_values, select_names
 from datasets.core.translation import gettext as _
 from tracking.core.boxes import pairwise_iou
+from tracking.core.tracks_file import person_label
 
 OWN_IOU = 0.3  # answers that fit less, and another clip well, are those to the other clip
 OTHER_IOU = 0.7
@@ -100,11 +101,16 @@ def with_current_names(
 
 
 def of_vocabulary(
-    document: Document, groups: tuple[ActionGroupSpec, ...]
+    document: Document,
+    groups: tuple[ActionGroupSpec, ...],
+    classes: Mapping[int, str] | None = None,
 ) -> tuple[Document, list[AnswerProblem]]:
     """The document without answers that are none of the vocabulary's, and these.
 
     A group with such a value counts as not answered while the value holds.
+
+    Args:
+        classes: What those are who were given out and are no persons, by number.
     """
     problems, tracks = [], []
     names = {name: group for group in groups for name in select_names(group)}
@@ -115,10 +121,10 @@ def of_vocabulary(
             foreign = foreign_values(shape.attributes, groups)
             for name, value in foreign.items() - before.items():
                 text = _(
-                    'person %(shown_person)s: "%(value)s" is not an answer to '
-                    "%(name)s; these are: %(actions)s"
+                    '%(person)s: "%(value)s" is not an answer to %(name)s; these are: '
+                    "%(actions)s"
                 ) % {
-                    "shown_person": _shown_person(shape.attributes, number),
+                    "person": _who(shape.attributes, number, track.label, classes or {}),
                     "value": value,
                     "name": name,
                     "actions": ", ".join(names[name].actions),
@@ -136,5 +142,13 @@ def of_vocabulary(
     return replace(document, tracks=tuple(tracks)), problems
 
 
-def _shown_person(attributes: Mapping[str, str], number: int) -> str:
-    return attributes.get(PERSON_ID, "").strip() or f"of track {number}"
+def _who(
+    attributes: Mapping[str, str], track: int, label: str, classes: Mapping[int, str]
+) -> str:
+    """Who a track of the label `label` shows, in a sentence."""
+    given = attributes.get(PERSON_ID, "").strip()
+    if not given:
+        return _("%(class)s of track %(number)s") % {"class": label, "number": track}
+    if given.isdecimal() and int(given) in classes:
+        return person_label(int(given), classes)
+    return _("person %(number)s") % {"number": given}

@@ -183,7 +183,7 @@ class _Fold:
 
     def _merge(self, operation: Operation) -> None:
         lane, other = (self._lane(operation.get(one)) for one in ("person", "other"))
-        if lane is None or other is None or lane is other:
+        if lane is None or other is None or lane is other or lane.label != other.label:
             return
         task = self.task
         sources: dict[int, Lane] = {}

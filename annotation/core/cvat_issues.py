@@ -9,10 +9,12 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
+from datasets.core.formats.cvat_labels import PERSON
+
 SENTENCE = re.compile(r"(?<=[.;!?])\s+|\n+")
 SECONDS = re.compile(r"\bsec(?:ond)?s?\.?((?:\d|\s|,|and|&)*+)", re.IGNORECASE)
 SHORT = re.compile(r"\b(\d{1,6})\s?s\b")
-PERSON = re.compile(r"\bperson\s*+(\d{1,9})\b", re.IGNORECASE)
+NUMBERED = r"\bperson\s*+(\d{1,9})\b"
 
 
 class ReviewIssue(NamedTuple):
@@ -23,11 +25,16 @@ class ReviewIssue(NamedTuple):
     text: str
 
 
-def parse_issues(reason: str, seconds: Collection[int]) -> list[ReviewIssue]:
+def parse_issues(
+    reason: str, seconds: Collection[int], labels: Collection[str] = ()
+) -> list[ReviewIssue]:
     """The issues in `reason` on keyframes among `seconds`, ascending.
 
     A reason that names no keyframe becomes one issue on the first, so that it is seen as soon
     as the job is opened. Empty without keyframes.
+
+    Args:
+        labels: Classes that the dataset follows: `P4 vehicle` names somebody, too.
 
     >>> parse_issues("Second 3, person 2: she sits. Redo it.", [2, 3])
     [ReviewIssue(second=2, person_id=None, text='Redo it.'), \
@@ -35,12 +42,14 @@ ReviewIssue(second=3, person_id=2, text='Second 3, person 2: she sits.')]
     """
     if not seconds:
         return []
+    names = "|".join(re.escape(label) for label in labels if label != PERSON)
+    person_pattern = f"{NUMBERED}|\\bP(\\d{{1,9}}) (?:{names})\\b" if names else NUMBERED
     found: list[ReviewIssue] = []
     rest: list[str] = []
     for sentence in filter(None, (part.strip() for part in SENTENCE.split(reason))):
         named = sorted(_seconds(sentence) & set(seconds))
-        person = PERSON.search(sentence)
-        who = int(person[1]) if person else None
+        person = re.search(person_pattern, sentence, re.IGNORECASE)
+        who = int(next(filter(None, person.groups()))) if person else None
         found += [ReviewIssue(second, who, sentence) for second in named]
         rest += [] if named else [sentence]
     if rest:

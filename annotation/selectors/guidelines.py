@@ -7,7 +7,9 @@ from typing import NamedTuple
 from annotation.core.guidelines import image_numbers, with_addresses
 from annotation.models import Annotation, Guideline, GuidelineImage
 from datasets.models import Action, ActionGroup, Clip, Dataset
+from tracking.core.tracks_file import PERSON, person_label
 from tracking.models import Proposal, TrackingRun
+from tracking.person_classes import classes_by_video, classes_in
 
 CLIPS_SUGGESTED = 12
 CLIPS_LISTED = 500
@@ -99,17 +101,29 @@ class Frame(NamedTuple):
     second: int
     seconds: list[int]  # all keyframes of the clip
     persons: list[Proposal]
+    classes: dict[int, str]  # of those who are no persons, by number
 
     @property
-    def boxes(self) -> list[dict[str, float]]:
+    def boxes(self) -> list[dict[str, float | str]]:
         """The persons as the page draws them, in pixels of the video."""
         return [
             {
-                "number": one.person_id, "x": round(one.x1), "y": round(one.y1),
+                "number": one.person_id, "label": self.classes.get(one.person_id, PERSON),
+                "x": round(one.x1), "y": round(one.y1),
                 "width": round(one.x2 - one.x1), "height": round(one.y2 - one.y1),
             }
             for one in self.persons
         ]  # fmt: skip
+
+
+def example_images(action: Action) -> list[GuidelineImage]:
+    """The examples of `action`; `called` names what is outlined, if it is no person."""
+    rows = GuidelineImage.objects.filter(guideline__action=action).select_related("clip")
+    classes = classes_by_video({one.clip.video_id for one in rows if one.clip})
+    for one in rows:
+        its, number = classes.get(one.clip.video_id, {}) if one.clip else {}, one.person_id
+        one.called = person_label(number, its) if number in its else ""  # type: ignore[attr-defined]
+    return list(rows)
 
 
 def clip_names(dataset: Dataset) -> list[str]:
@@ -127,7 +141,7 @@ def frame_of(dataset: Dataset, clip: str, second: int | None) -> Frame | None:
     at = second if second in seconds else seconds[0]
     run = TrackingRun.objects.in_use().done().filter(clip=found).first()
     persons = list(run.proposals.filter(second=at)) if run else []
-    return Frame(found, at, list(seconds), persons)
+    return Frame(found, at, list(seconds), persons, classes_in(found.video_id))
 
 
 class Suggestion(NamedTuple):

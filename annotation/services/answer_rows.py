@@ -1,7 +1,7 @@
 """What one answer version says: its document, checked against its task, and the rows of it."""
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -43,6 +43,8 @@ from datasets.core.formats.cvat_xml import load
 from datasets.core.naming import frame_name
 from datasets.core.untrusted import gunzip
 from tracking.core.boxes import area, clip_boxes
+from tracking.core.tracks_file import person_label, with_class
+from tracking.person_classes import classes_in, number_in_sentence
 
 AS_SENT = ("auto", "semi-auto")  # CVAT's sources of a track that was sent, and then corrected
 MAX_CONTENT = 1 << 30  # bytes of stored answers, unpacked
@@ -71,7 +73,8 @@ def answers_of(version: AnswerVersion, groups: tuple[ActionGroupSpec, ...]) -> R
     notes = Notes()
     document = _of_followed(document, version.task.clip.video.dataset.class_names, notes)
     _check_attributes(document, groups, notes)
-    document, foreign = of_vocabulary(document, groups)
+    classes = classes_in(version.task.clip.video_id)
+    document, foreign = of_vocabulary(document, groups, classes)
     annotations = list(_annotations(version, document, groups, notes))
     given = {} if version.task.is_blind else _given(version.task)
     persons = {person for _, person in given}
@@ -79,7 +82,7 @@ def answers_of(version: AnswerVersion, groups: tuple[ActionGroupSpec, ...]) -> R
     mentioned = {_person_id(track, number, persons) for number, track in _numbered(document)}
     missing = sorted(persons - mentioned)
     left_out = [*document.problems, *foreign]
-    mistyped = list(_mistyped(document, persons, missing))
+    mistyped = list(_mistyped(document, persons, missing, classes))
     deleted = [] if mistyped or not _is_as_sent(version, document, persons) else missing
     is_said = version.source == AnswerVersion.Source.LABEL_PAGE  # nobody is there by accident
     if version.confirmed_by_id is None and not is_said:
@@ -95,10 +98,7 @@ def answers_of(version: AnswerVersion, groups: tuple[ActionGroupSpec, ...]) -> R
                 for one in left_out
                 if version.job is None
             ),
-            *(
-                gettext("Person %(person)s was deleted in CVAT.") % {"person": person}
-                for person in deleted
-            ),
+            *(_deleted_sentence(person, classes) for person in deleted),
             *document.notes,
             *notes.sentences(),
         ],
@@ -188,10 +188,21 @@ def _note_other_classes(
         person = _person_id(track, number, persons)
         if person in tracked and track.label != tracked[person] and track.shapes:
             what = gettext(
-                "it has the label %(label)s, but person %(person)s was tracked as %(class)s, "
-                "which stays"
-            ) % {"label": track.label, "person": person, "class": tracked[person]}
+                "it has the label %(label)s, but %(person)s was tracked as %(class)s, which "
+                "stays"
+            ) % {
+                "label": track.label,
+                "person": number_in_sentence(person, tracked[person]),
+                "class": tracked[person],
+            }
             notes.add(what, f"track {number}", track.shapes[0].frame)
+
+
+def _deleted_sentence(person: int, classes: Mapping[int, str]) -> str:
+    if person in classes:
+        name = person_label(person, classes)
+        return gettext("%(name)s was deleted in CVAT.") % {"name": name}
+    return gettext("Person %(person)s was deleted in CVAT.") % {"person": person}
 
 
 def _is_as_sent(version: AnswerVersion, document: Document, persons: Collection[int]) -> bool:
@@ -209,13 +220,16 @@ def _is_as_sent(version: AnswerVersion, document: Document, persons: Collection[
 
 
 def _mistyped(
-    document: Document, persons: Collection[int], missing: list[int]
+    document: Document,
+    persons: Collection[int],
+    missing: list[int],
+    classes: Mapping[int, str],
 ) -> Iterator[AnswerProblem]:
     """Given tracks whose `person_id` was changed into nobody's, while people are missing."""
     for _, track in _numbered(document):
         value = track.shapes[0].attributes.get(PERSON_ID, "").strip() if track.shapes else ""
         if missing and value and not track.is_drawn and value not in map(str, persons):
-            lost = ", ".join(map(str, missing))
+            lost = ", ".join(with_class(f"{n}", classes.get(n, PERSON)) for n in missing)
             yield AnswerProblem(
                 track.shapes[0].frame,
                 gettext(

@@ -16,6 +16,7 @@ from annotation.forms.guidelines import DefinitionForm, FrameForm, ImageForm, Te
 from annotation.models import Guideline, GuidelineImage
 from annotation.selectors.guidelines import (
     clip_names,
+    example_images,
     frame_of,
     guidelines_of,
     suggested_frames,
@@ -32,6 +33,8 @@ from avaproject.base.views import parse_key
 from datasets.core.roles import Act
 from datasets.models import Action, Dataset
 from datasets.selectors import permitted_datasets
+from tracking.core.tracks_file import PERSON
+from tracking.person_classes import number_in_sentence
 
 
 @login_required
@@ -95,7 +98,7 @@ def action(request: HttpRequest, name: str, pk: int) -> HttpResponse:
         else:
             messages.success(request, _("%(found)s: definition saved.") % {"found": found.name})
             return redirect("annotation:guideline-action", name=name, pk=pk)
-    images = GuidelineImage.objects.of(dataset).filter(guideline__action=found)
+    images = example_images(found)
     context = {
         "dataset": dataset, "action": found, "form": form, "images": images,
         "upload": ImageForm(is_example=True),
@@ -139,8 +142,10 @@ def pick(request: HttpRequest, name: str, pk: int) -> HttpResponse:
         there = {one.person_id: one for one in frame.persons}
         try:
             if number is not None and number not in there:
+                label = frame.classes.get(number, PERSON)
                 raise GuidelineError(
-                    _("person %(number)s is not in this frame") % {"number": number}
+                    _("%(person)s is not in this frame")
+                    % {"person": number_in_sentence(number, label)}
                 )
             one = there[number] if number is not None else None
             box = (one.x1, one.y1, one.x2, one.y2) if one else None

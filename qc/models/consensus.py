@@ -11,6 +11,7 @@ from annotation.models import Annotator
 from avaproject.base.work import StagedModel
 from datasets.models import Clip, Dataset
 from qc.models.querysets import ClipWorkQuerySet
+from tracking.core.tracks_file import person_in_sentence
 from tracking.models import VideoPerson
 
 
@@ -207,7 +208,8 @@ class Adjudication(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.clip} {self.second} s person {self.person_id} {self.group}"
+        who = person_in_sentence(self.person_id, self.video_person.label)
+        return f"{self.clip} {self.second} s {who} {self.group}"
 
     @property
     def person_id(self) -> int:

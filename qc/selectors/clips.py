@@ -13,11 +13,12 @@ from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Dataset
 from qc.models import AgreementReport, ClipStatus, Consensus, ConsensusBox, TaskStatus
 from qc.selectors.clip_and_task_states import CLIP_STATES, State, tasks_of
-from qc.selectors.display_names import annotator_names, classes_in, name_annotators
+from qc.selectors.display_names import annotator_names, name_annotators
 from qc.selectors.statuses import clip_statuses, task_statuses
 from qc.selectors.task_list import TaskRow, task_rows
 from tracking.core.tracks_file import Track, TracksFileError, with_class
 from tracking.models import Person, TrackingRun
+from tracking.person_classes import classes_in
 from tracking.selectors import tracks_of
 
 

@@ -12,9 +12,8 @@ from annotation.models import Annotator
 from datasets.models import Dataset
 from qc.core.annotator_keys import annotator_key, with_names
 from qc.models import ConsensusBox
-from tracking.class_words import class_words
 from tracking.core.tracks_file import PERSON
-from tracking.models import VideoPerson
+from tracking.person_classes import class_words
 
 
 def annotator_names(dataset: Dataset, *, hidden: bool = False) -> dict[str, str]:
@@ -47,26 +46,6 @@ def group_title(name: str) -> str:
     """
     words = name.replace("_", " ")
     return words[:1].upper() + words[1:]
-
-
-def classes_of(videos: Iterable[int]) -> dict[tuple[int, int], str]:
-    """What those in `videos` are who are no persons, by video and number."""
-    rows = VideoPerson.objects.filter(video__in=set(videos)).exclude(label=PERSON)
-    found = rows.values_list("video", "person_id", "label")
-    return {(video, number): label for video, number, label in found}
-
-
-def classes_by_video(videos: Iterable[int]) -> dict[int, dict[int, str]]:
-    """The same by video, and then by number; a video of persons alone is missing."""
-    found: dict[int, dict[int, str]] = {}
-    for (video, number), label in classes_of(videos).items():
-        found.setdefault(video, {})[number] = label
-    return found
-
-
-def classes_in(video: int) -> dict[int, str]:
-    """What those in one video are who are no persons, by number."""
-    return classes_by_video([video]).get(video, {})
 
 
 def decided_text(label: str, is_person: bool) -> str:

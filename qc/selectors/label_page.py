@@ -151,13 +151,16 @@ def _remarks(task: AnnotationTask, review: Review | None) -> list[dict[str, Any]
     """What the reviewer sent the answers back for, keyframe by keyframe."""
     if review is None:
         return []
+    labels = task.clip.video.dataset.class_names
     return [
         {
             "id": f"{review.pk}-{place}", "text": one.text, "second": one.second,
             "person": None if one.person_id is None else str(one.person_id),
             "author": str(review.reviewer), "created_at": review.reviewed_at.isoformat(),
         }
-        for place, one in enumerate(parse_issues(review.reason, task.clip.keyframes()))
+        for place, one in enumerate(
+            parse_issues(review.reason, task.clip.keyframes(), labels)
+        )
     ]  # fmt: skip
 
 

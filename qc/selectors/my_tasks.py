@@ -101,13 +101,13 @@ def _place(remark: ReviewIssue) -> str:
 def _reasons(tasks: list[Any]) -> dict[int, list[ReviewIssue]]:
     """The remarks of the newest rejection by task."""
     rejected = {
-        task.pk: task.clip.keyframes()
+        task.pk: (task.clip.keyframes(), task.clip.video.dataset.class_names)
         for task in tasks
         if task.verdict == Review.Verdict.REJECTED
     }
     reviews = Review.objects.filter(task__in=rejected).order_by("pk")
     return {
-        pk: parse_issues(reason, rejected[pk])
+        pk: parse_issues(reason, *rejected[pk])
         for pk, reason in reviews.values_list("task", "reason")
     }
 

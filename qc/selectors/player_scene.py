@@ -22,8 +22,9 @@ from qc.selectors.clips import (
     default_run,
     run_tracks,
 )
-from qc.selectors.display_names import annotator_names, classes_in
+from qc.selectors.display_names import annotator_names
 from tracking.models import TrackingRun
+from tracking.person_classes import classes_in
 
 FIRST_UNMATCHED = 1_000_000_000  # numbers of drawn persons that are in no consensus yet
 
@@ -46,6 +47,11 @@ def player_scene(
     shown = run_tracks(run or default_run(clip))
     consensus = [] if versions else consensus_by_keyframe(clip, hide_names=hide_names)
     names = annotator_names(clip.video.dataset, hidden=hide_names)
+    classes = classes_in(clip.video_id)
+    if consensus:
+        answers = _with_consensus(consensus)
+    else:
+        answers = _answers_only(clip, names, versions, classes)
     return {
         "frame_rate": FRAME_RATE,
         "frame_count": clip.frame_count,
@@ -55,10 +61,8 @@ def player_scene(
         "cuts": shown.cuts,
         "groups": list(clip.video.dataset.groups.values_list("name", flat=True)),
         "persons": [_person_json(person) for person in shown.persons],
-        "classes": classes_in(clip.video_id),
-        "answers": _with_consensus(consensus)
-        if consensus
-        else _answers_only(clip, names, versions),
+        "classes": classes,
+        "answers": answers,
     }
 
 
@@ -142,9 +146,11 @@ def _box_json(box: ConsensusBox) -> dict[str, Any]:
     }
 
 
-def _answers_only(clip: Clip, names: Mapping[str, str], versions: Collection[int]) -> Seconds:
+def _answers_only(
+    clip: Clip, names: Mapping[str, str], versions: Collection[int], classes: dict[int, str]
+) -> Seconds:
     """The answers of `versions`, or all imported so far; persons have the ids of the
-    pre-annotation.
+    pre-annotation. What annotators drew that is no person is added to `classes`.
     """
     tasks: Any = AnnotationTask.objects.counting().filter(clip=clip).with_latest_version()
     newest = sorted(versions) or [
@@ -157,6 +163,8 @@ def _answers_only(clip: Clip, names: Mapping[str, str], versions: Collection[int
         number = (
             row.person_id or FIRST_UNMATCHED + 1000 * newest.index(row.version_id) + row.track
         )
+        if row.label:
+            classes[number] = row.label
         name = names[annotator_key(row.version.author_id)]
         if len(versions) > 1:
             name = f"{name}, version {row.version.number}"

@@ -30,8 +30,8 @@ from qc.selectors.agreement.newest import Newest, newest_summary
 from qc.selectors.agreement.proposal_quality import proposal_page
 from qc.selectors.agreement.table_parts import Table
 from qc.selectors.consensus.decisions import reviewer_agreement, single_votes
-from qc.selectors.display_names import classes_in
 from qc.services.agreement.reports import order_period
+from tracking.person_classes import classes_in
 
 
 def _dataset_or_404(request: HttpRequest, name: str) -> Dataset:

@@ -3,7 +3,7 @@
 // within half a second of it.
 
 import { request } from "../js/requests.js";
-import { gettext } from "../js/translation.js";
+import { fill, gettext } from "../js/translation.js";
 import { keyframePath, trackPath } from "./paths.js";
 
 /** @import { Box } from "./geometry.js" */
@@ -95,10 +95,11 @@ export class Scene {
   personName(number) {
     const tracked = this.tracked.get(number);
     if (tracked) return tracked.label;
-    if (number >= FIRST_UNMATCHED) return gettext("new person");
-    return number >= FIRST_DRAWN
-      ? `${gettext("new person")} ${(number % FIRST_DRAWN) + 1}`
-      : [`P${number}`, this.classes[number]].filter(Boolean).join(" ");
+    const label = this.classes[number];
+    const drawn = label ? fill(gettext("new %(class)s"), { class: label }) : gettext("new person");
+    if (number >= FIRST_UNMATCHED) return drawn;
+    if (number >= FIRST_DRAWN) return `${drawn} ${(number % FIRST_DRAWN) + 1}`;
+    return [`P${number}`, label].filter(Boolean).join(" ");
   }
 
   /**

@@ -55,6 +55,8 @@ test("what is no person is named with its class", () => {
   const scene = makeScene({ classes: { 4: "vehicle" }, answers: { 2: { 4: makePerson() } } });
   assert.equal(scene.personName(4), "P4 vehicle");
   assert.equal(scene.personName(5), "P5");
+  scene.classes[1_000_000_000] = "vehicle";
+  assert.equal(scene.personName(1_000_000_000), "new vehicle");
 });
 
 test("the box of a drawn person is that of the consensus, until it is edited", () => {

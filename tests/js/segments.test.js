@@ -25,3 +25,14 @@ test("every log folds to the state that Python folds it to, at once and one by o
     }
   }
 });
+
+test("a person and a vehicle are never merged", () => {
+  const work = new Labelling({ ...data, labels: ["person", "vehicle"] });
+  const box = [10, 10, 30, 60];
+  work.apply({ id: "a", kind: "add", person: "d-1", frame: 0, box, label: "vehicle" });
+  work.apply({ id: "b", kind: "add", person: "d-2", frame: 0, box, label: "vehicle" });
+  const before = plain(work.state);
+  assert.equal(work.apply({ id: "c", kind: "merge", person: "1", other: "d-1" }), false);
+  assert.deepEqual(plain(work.state), before);
+  assert.equal(work.apply({ id: "d", kind: "merge", person: "d-2", other: "d-1" }), true);
+});

@@ -8,15 +8,17 @@ import pytest
 from django.urls import reverse
 
 from annotation.models import Annotation
-from datasets.models import ActionGroup
+from datasets.accounts.activity import acting
+from datasets.models import ActionGroup, ActivityRecord
 from qc.models import AgreementReport, AgreementSummary, Consensus, ConsensusBox
+from qc.selectors.player_scene import player_scene
 from qc.services.agreement.reports import (
     plan_reports,
     plan_summaries,
     report_agreement,
     summarise,
 )
-from qc.services.consensus.adjudicate import adjudicate
+from qc.services.consensus.adjudicate import AdjudicationError, adjudicate
 from qc.services.consensus.build_consensus import build_clip_consensus, plan_consensuses
 from tests.make import make_version
 
@@ -83,10 +85,25 @@ def test_whether_it_is_one_is_asked_by_its_class(pages, clip, reviewer):
     assert "Is this right: vehicle?" in asked
     assert "No vehicle" in asked
     assert "Is this a person?" not in asked
-    adjudicate(clip, second=2, person_id=3, is_person=False, user=reviewer)
+    with acting(reviewer):
+        adjudicate(clip, second=2, person_id=3, is_person=False, user=reviewer)
     assert "No vehicle" in pages("decisions")
+    done = ActivityRecord.objects.get(verb="adjudicate")
+    assert done.details == "P3 vehicle, second 2"
+    with pytest.raises(AdjudicationError, match="has no P3 vehicle at second 99"):
+        adjudicate(clip, second=99, person_id=3, is_person=False, user=reviewer)
+    with pytest.raises(AdjudicationError, match="has no person 1 at second 99"):
+        adjudicate(clip, second=99, person_id=1, is_person=False, user=reviewer)
     shown = pages("clip", clip.name)
     assert "No vehicle, decided by" in shown
+
+
+def test_the_player_says_what_was_drawn_before_there_is_a_consensus(clip, tasks):
+    version = make_version(tasks[0])
+    version.annotations.create(second=2, track=9, label="vehicle", answers={}, **DRAWN)
+    scene = player_scene(clip)
+    (drawn,) = [number for number in scene["answers"][2] if number > 2]
+    assert scene["classes"] == {drawn: "vehicle"}
 
 
 def test_a_group_is_called_alike_on_all_pages(pages, clip, tasks):

@@ -17,9 +17,9 @@ from datasets.selectors import permitted_clips
 from datasets.services.delete import InUseError, delete
 from qc.selectors.clip_and_task_filters import ORDERS, narrowed, ordered
 from qc.selectors.clips import consensus_by_keyframe, default_run, run_choices, run_tracks
-from qc.selectors.display_names import classes_in
 from qc.selectors.statuses import clip_statuses
 from tracking.core.tracks_file import PERSON
+from tracking.person_classes import classes_in
 from workers.api.base import (
     LIMIT,
     OFFSET,

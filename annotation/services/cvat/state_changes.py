@@ -141,7 +141,7 @@ def _issues(change: JobStateChange) -> list[tuple[int, tuple[float, ...], str]]:
             for (frame, box), texts in problems.items()
         ]
     messages: dict[tuple[int, tuple[float, ...]], list[str]] = {}
-    for issue in parse_issues(change.reason, clip.keyframes()):
+    for issue in parse_issues(change.reason, clip.keyframes(), clip.video.dataset.class_names):
         messages.setdefault((issue.second * fps, _box(change, issue)), []).append(issue.text)
     return [(frame, box, " ".join(texts)) for (frame, box), texts in messages.items()]
 

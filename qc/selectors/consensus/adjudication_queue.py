@@ -35,14 +35,13 @@ from qc.selectors.consensus.decision_options import (
 from qc.selectors.display_names import (
     annotator_names,
     answer_text,
-    classes_of,
     group_title,
     name_annotators,
 )
 from qc.selectors.statuses import clip_statuses
-from tracking.class_words import class_words
 from tracking.core.tracks_file import PERSON as PERSON_CLASS
 from tracking.core.tracks_file import person_label
+from tracking.person_classes import class_words, classes_of
 
 PERSON, BOX = "~person", "~box"
 ITEMS = {"open": "open_items", "boxes": "box_items"}  # of ClipStatus

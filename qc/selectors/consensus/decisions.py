@@ -15,16 +15,11 @@ from qc.core.quality.acceptance import AT_ONCE_MS
 from qc.models import Adjudication, ConsensusLabel
 from qc.selectors.clip_and_task_states import newest_consensuses
 from qc.selectors.consensus.adjudication_queue import BOX, PERSON, ItemKey
-from qc.selectors.display_names import (
-    annotator_names,
-    answer_text,
-    decided_text,
-    group_title,
-)
+from qc.selectors.display_names import annotator_names, answer_text, decided_text, group_title
 from qc.selectors.statuses import cached, clip_statuses
-from tracking.class_words import class_words
 from tracking.core.tracks_file import PERSON as PERSON_CLASS
 from tracking.core.tracks_file import person_label
+from tracking.person_classes import class_words
 
 LONGEST_PAUSE_MS = 60_000  # longer, the reviewer was away
 

@@ -11,8 +11,8 @@ from qc.models import Adjudication, ConsensusBox, ConsensusLabel
 from qc.selectors.clips import KeyframeConsensus
 from qc.selectors.consensus.adjudication_queue import BOX, PERSON, ItemKey
 from qc.selectors.display_names import answer_text, decided_text
-from tracking.class_words import ClassWords, class_words
 from tracking.core.tracks_file import PERSON as PERSON_CLASS
+from tracking.person_classes import ClassWords, class_words
 
 Decisions = dict[tuple[int, int, str], Adjudication]  # second, person, group or BOX or ""
 

@@ -31,11 +31,11 @@ from qc.core.quality.rules import (
     unedited_tracks,
 )
 from qc.models import QualityRules
-from qc.selectors.display_names import classes_by_video
 from qc.selectors.statuses import task_statuses
 from qc.services.answer_versions import group_specs_of
 from tracking.core.tracks_file import PERSON
 from tracking.models import Proposal
+from tracking.person_classes import classes_by_video
 
 NEIGHBOURS = 200  # answers of an annotator, before and after
 TASKS_FOR_MEDIAN = 500

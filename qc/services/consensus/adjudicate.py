@@ -22,7 +22,9 @@ from qc.services.consensus.build_consensus import (
     newest_consensus,
     rebuild_boxes,
 )
+from tracking.core.tracks_file import PERSON
 from tracking.models import VideoPerson
+from tracking.person_classes import classes_in, number_in_sentence
 
 MIN_SIDE = 2.0  # pixels
 
@@ -112,7 +114,10 @@ def adjudicate_all(
             made[0].decision_ms = decision_ms
             made[0].save(update_fields=["decision_ms"])
         rebuild_boxes(newest, {(second, person_id) for second in seconds})
-        where = f"person {person_id}, second {', '.join(str(one.second) for one in made)}"
+        where = _("%(person)s, second %(seconds)s") % {
+            "person": number_in_sentence(person_id, person.label),
+            "seconds": ", ".join(str(one.second) for one in made),
+        }
         record("adjudicate", clip, dataset=clip.video.dataset, details=where)
     return made
 
@@ -176,10 +181,15 @@ def _consensus_with(clip: Clip, seconds: Collection[int], person_id: int) -> Con
     there = newest.boxes.filter(person_id=person_id).values_list("second", flat=True)
     for second in sorted(set(seconds) - set(there)):
         raise AdjudicationError(
-            _("%(clip)s has no person %(person)s at second %(second)s")
-            % {"clip": clip, "person": person_id, "second": second}
+            _("%(clip)s has no %(person)s at second %(second)s")
+            % {"clip": clip, "person": _who(clip, person_id), "second": second}
         )
     return newest
+
+
+def _who(clip: Clip, person_id: int) -> str:
+    label = classes_in(clip.video_id).get(person_id, PERSON)
+    return number_in_sentence(person_id, label)
 
 
 def _check_actions(clip: Clip, name: str, actions: Sequence[str]) -> None:

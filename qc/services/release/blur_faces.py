@@ -38,7 +38,6 @@ from qc.core.release.blurring import (
 )
 from qc.core.release.options import OptionsError, ReleaseOptions
 from qc.models import ConsensusBox
-from qc.selectors.display_names import classes_in
 from qc.selectors.release.approved_clips import window_of
 from tracking.core.tracks_file import PERSON, TracksFile, TracksFileError, load
 from tracking.detectors.registry import (
@@ -49,6 +48,7 @@ from tracking.detectors.registry import (
     weights_path,
 )
 from tracking.models import TrackingRun
+from tracking.person_classes import classes_in
 from tracking.selectors import tracks_of
 
 FACE_SCORE = 0.3  # from which on a face is blurred: better one too many

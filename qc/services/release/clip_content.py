@@ -32,9 +32,9 @@ from qc.core.release.records import (
     coarse_box,
 )
 from qc.models import Adjudication, Consensus, ConsensusBox, ConsensusLabel
-from qc.selectors.display_names import classes_of
 from qc.selectors.release.approved_clips import ApprovedClip, window_of
 from tracking.models import Proposal, VideoPerson
+from tracking.person_classes import classes_of
 
 CLIPS_PER_READ = 10
 NO_ACTION = ("unknown", "unset")

@@ -13,6 +13,16 @@ import { nextOpenPerson, secondToOpen } from "./walk.js";
 /** @import { Box } from "../../player/geometry.js" */
 /** @import { LabelPage } from "./page.js" */
 
+/**
+ * Those who may be the same as the person at work.
+ * @param {LabelPage} page
+ */
+const othersOfItsClass = ({ at, work }) => {
+  if (!at) return [];
+  const { label } = work.person(at.person);
+  return work.persons().filter((key) => key !== at.person && work.person(key).label === label);
+};
+
 export class BoxActs {
   /** @param {LabelPage} page */
   constructor(page) {
@@ -22,7 +32,7 @@ export class BoxActs {
       stage: page.stage,
       person: () => page.at?.person ?? null,
       nameOf: (key) => personName(page.work, key),
-      others: () => page.work.persons().filter((key) => key !== page.at?.person),
+      others: () => othersOfItsClass(page),
       toStep: (frame) => this.toStep(frame),
       detections: (frame) => page.data.detections[frame] ?? [],
       labels: () => page.work.labels,
@@ -59,7 +69,13 @@ export class BoxActs {
 
   /** @param {string} key */
   takePerson(key) {
-    return this.tools.takePerson(key);
+    const { page } = this;
+    if (this.tool !== "merge" || !page.at || key === page.at.person) return false;
+    if (this.tools.takePerson(key)) return true;
+    const [person, other] = [page.at.person, key].map((one) => personName(page.work, one));
+    const text = gettext("%(person)s and %(other)s are of different classes.");
+    page.speak(fill(text, { person, other }));
+    return true;
   }
 
   /**

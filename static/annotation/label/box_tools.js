@@ -19,7 +19,7 @@ import { isOfPersons } from "./texts.js";
  * @property {Stage} stage
  * @property {() => string | null} person key of the person at work
  * @property {(key: string) => string} nameOf
- * @property {() => string[]} others keys of the other persons
+ * @property {() => string[]} others keys of the others of its class
  * @property {(frame: number) => number} toStep the frame nearest to `frame` at which boxes are edited
  * @property {(frame: number) => Box[]} detections boxes of the tracker that nobody has
  * @property {() => string[]} labels classes that are followed
@@ -326,11 +326,11 @@ export class BoxTools {
   }
 
   /**
-   * A person was pressed on the clip or the lanes: whether a tool takes it.
+   * A person was pressed on the clip or the lanes: whether the merge takes it.
    * @param {string} key
    */
   takePerson(key) {
-    if (this.tool !== "merge" || !this.mergeChoice || key === this.host.person()) return false;
+    if (!this.mergeChoice || !this.host.others().includes(key)) return false;
     this.mergeChoice.value = key;
     return true;
   }

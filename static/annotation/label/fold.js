@@ -324,7 +324,7 @@ export class Fold {
   /** @param {Operation} operation */
   merge({ person, other }) {
     const [lane, from] = [this.laneOf(person), this.laneOf(other)];
-    if (!lane || !from || lane === from) return false;
+    if (!lane || !from || lane === from || lane.label !== from.label) return false;
     /** @type {Map<number, Lane>} */
     const sources = new Map();
     for (const second of this.allKeyframes) {

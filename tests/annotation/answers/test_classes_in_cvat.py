@@ -1,12 +1,15 @@
 """CVAT projects of datasets that follow more than persons: a label for each class."""
 
+import csv
 import gzip
+import io
 import json
 from dataclasses import replace
 
 import pytest
 
 from annotation.models import AnswerVersion, CvatProject
+from annotation.services.box_table import box_table, task_box_table
 from annotation.services.cvat.projects import plan_projects, recreate_project
 from avaproject.base.work import Stage
 from datasets.models import Action, Dataset
@@ -212,5 +215,44 @@ def test_a_given_box_that_gets_another_label_is_noted(cvat):
     cvat.set_job(TASK, state="in progress")
     version = fetched(cvat, dataset)
     (note,) = version.notes
-    assert "it has the label person, but person 2 was tracked as vehicle" in note
+    assert "it has the label person, but P2 vehicle was tracked as vehicle" in note
     assert set(version.annotations.filter(person_id=2).values_list("label")) == {("",)}
+
+
+def test_a_vehicle_that_was_deleted_or_answered_wrongly_is_named_by_its_class(cvat):
+    dataset = followed_world(cvat)
+    set_up(dataset)
+    send_all(dataset)
+    cvat.annotate(TASK, FINISHED)
+    first = tracks(cvat)[1]["shapes"][0]
+    cvat.answer(TASK, 1, first["frame"], {"posture": "seated"})
+    version = fetched(cvat, dataset)
+    said = version.problems[0]["text"]
+    assert said.startswith('P2 vehicle: "seated" is not an answer to posture')
+    tracks(cvat)[0]["attributes"][0]["value"] = "99"
+    tracks(cvat).pop()
+    cvat.set_job(TASK, state="in progress")
+    version = fetched(cvat, dataset)
+    assert "enter the number it had (missing: 1, 2 vehicle)" in version.problems[0]["text"]
+    tracks(cvat)[0]["attributes"][0]["value"] = "1"
+    cvat.set_job(TASK, state="in progress")
+    assert "P2 vehicle was deleted in CVAT." in fetched(cvat, dataset).notes
+
+
+def test_the_table_of_boxes_says_the_class_of_each(cvat):
+    dataset = followed_world(cvat)
+    set_up(dataset)
+    send_all(dataset)
+    cvat.annotate(TASK, FINISHED)
+    data = cvat.state.annotations[cvat.job_of(TASK)["task_id"]]
+    label = project_of(dataset).class_labels["vehicle"]["label"]
+    data["shapes"] = [
+        {"id": 900, "frame": 25, "group": 0, "source": "manual", "type": "rectangle",
+         "attributes": [], "occluded": False, "outside": False, "z_order": 0,
+         "rotation": 0.0, "points": [400, 10, 460, 90], "label_id": label}
+    ]  # fmt: skip
+    version = fetched(cvat, dataset)
+    for table in (box_table(dataset), task_box_table(version.task)):
+        lines = list(csv.DictReader(io.StringIO("".join(table))))
+        found = {(line["track"], line["class"]) for line in lines}
+        assert found == {("0", "person"), ("1", "vehicle"), ("2", "vehicle")}

@@ -142,6 +142,23 @@ def test_pages_upload_pick_and_remove(browser, dataset, clip, walk):
     assert list(GuidelineImage.objects.all()) == [text]
 
 
+def test_pages_name_what_is_no_person_by_its_class(browser, clip, walk):
+    clip.video.persons.filter(person_id=2).update(label="vehicle")
+    data = {"clip": clip.name, "second": clip.keyframes()[1], "kind": "no", "caption": "x"}
+    page = url("guideline-pick", pk=walk.pk)
+    shown = browser.get(page, data).content.decode()
+    assert "P2 vehicle</label>" in shown
+    assert "Person 1</label>" in shown
+    browser.post(page, data | {"person": 2})
+    browser.post(page, data | {"person": 1})
+    listed = browser.get(url("guideline-action", pk=walk.pk)).content.decode()
+    assert ", P2 vehicle" in listed
+    assert ", person 1" in listed
+    clip.video.persons.create(person_id=9, label="vehicle")
+    assert "P9 vehicle is not in this frame" in browser.post(page, data | {"person": 9}).text
+    assert "person 99 is not in this frame" in browser.post(page, data | {"person": 99}).text
+
+
 def test_a_preview_stores_nothing(browser, dataset):
     page = browser.post(url("guideline-text"), {"text": "**Look**", "preview": "1"})
     assert "<strong>Look</strong>" in page.content.decode()

@@ -155,6 +155,16 @@ def test_a_split_person_is_two_each_with_the_answers_of_its_keyframes():
     assert answers_of(state, "d-9", "posture")[3:] == ["walk"] * 2 + ["sit"] * 3
 
 
+def test_a_person_and_a_vehicle_are_never_merged():
+    vehicle = {**box("d-1", 0, "add"), "label": "vehicle"}
+    log = [vehicle, kept("2", 5, 7), {"kind": "merge", "person": "3", "other": "d-1"}]
+    numbered = [{"id": str(number), **one} for number, one in enumerate(log)]
+    task = TASK._replace(labels=("person", "vehicle"))
+    state = fold(task, LabelState.from_json(start()), numbered)
+    assert (state.persons["d-1"].label, state.persons["d-1"].gone) == ("vehicle", "")
+    assert state == fold(task, LabelState.from_json(start()), numbered[:-1])
+
+
 def test_undo_goes_back_over_a_merge_and_redo_forward():
     log = [
         set_("1", 1, posture="walk"), {"kind": "merge", "person": "3", "other": "2"},

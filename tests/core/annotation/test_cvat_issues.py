@@ -32,5 +32,14 @@ def test_each_sentence_goes_to_its_own_second_and_the_rest_to_the_first_keyframe
     ]
 
 
+def test_what_is_no_person_is_found_as_pages_call_it():
+    reason = "Second 3, P4 vehicle: too large. Second 4: P5 Vehicles. Second 5, person 4: no."
+    labels = ["person", "vehicle"]
+    assert [one.person_id for one in parse_issues(reason, SECONDS, labels)] == [4, None, 4]
+    assert [one.person_id for one in parse_issues(reason, SECONDS, ["person"])] == [
+        None, None, 4,
+    ]  # fmt: skip
+
+
 def test_a_clip_without_keyframes_gets_no_issue():
     assert parse_issues("anything", []) == []
