@@ -29,6 +29,7 @@ from datasets.models import Clip
 __all__ = [
     "FramesError",
     "are_made_on_demand",
+    "forget_frames",
     "frame_count",
     "frames_path",
     "open_frames",
@@ -136,6 +137,11 @@ def write_frames(clip: Clip, path: Path, *, source: Path, start: int = 0) -> Non
     with new_zip(path) as frames:
         for number, (_, bgr) in enumerate(decoded):
             frames.add(frame_name(clip.name, number), encode_jpeg(bgr, order="bgr"))
+
+
+def forget_frames(clip: Clip) -> None:
+    """Let the frames of a clip be made when they are wanted; its stored ones are gone."""
+    _set_frames([clip.pk], "")
 
 
 def _member(file: BinaryIO, clip: Clip, number: int) -> bytes:

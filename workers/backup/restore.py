@@ -18,6 +18,7 @@ from django.core.management import call_command
 from django.db import OperationalError, ProgrammingError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models.functions import Now
+from django.utils.translation import ngettext
 
 from annotation.core.encryption import DecryptionError, decrypt
 from annotation.models import CvatServer
@@ -89,9 +90,10 @@ def _check_free(*, replace: bool) -> None:
             "the web server, workers, beat), then run it again."
         )
     if count and not replace:
+        datasets = ngettext("{} dataset", "{} datasets", count).format(count)
         raise BackupError(
-            f"This database has {count} datasets, which a restore would replace. Choose an "
-            "empty data folder with AVA_DATA_DIR, or another database, or add --replace."
+            f"This database has {datasets}, which a restore would replace. Choose an empty "
+            "data folder with AVA_DATA_DIR, or another database, or add --replace."
         )
 
 

@@ -1,20 +1,24 @@
 """Comparison of rows and stored files, both ways, and what can be mended."""
 
+import io
 import time
-from bisect import bisect
+from bisect import bisect, bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from django.apps import apps
 from django.db import models
 
 from annotation.models import AnnotationTask
-from avaproject.base.storage import remove
+from avaproject.base.storage import open_stored, remove
 from avaproject.base.stored_files import file_fields, still_referenced
 from avaproject.base.temporary import work_folder
 from avaproject.base.work import Stage
+from datasets.clip_frames import are_made_on_demand, forget_frames
 from datasets.models import Clip, PendingDeletion, Video
+from qc.core.release.packing import PARTS, load_index
 from qc.models import Release
 from tracking.models import Bundle
 from workers.backup import stored
@@ -24,6 +28,7 @@ from workers.backup.snapshots import Snapshot
 
 YOUNG = 24 * 3600.0  # seconds: a file is stored before its row names it
 BATCH = 500
+BY_WORKER, WHEN_WANTED = "by the next worker", "when it is wanted"
 # Files that their step makes again with the same content, and the file that it needs for that.
 MADE_AGAIN: dict[type[models.Model], tuple[str, Callable[[Any], str | None]]] = {
     Video: ("file", lambda video: video.raw.name),
@@ -46,8 +51,9 @@ class StorageFaults:
 def compare() -> StorageFaults:
     """Compare all rows with all stored files.
 
-    A file is missing if a row names it; folders of releases and bundles are missing if nothing
-    is in them. It is an orphan if nothing names it or its folder and it is older than a day.
+    A file is missing if a row or the index of a release names it; folders of releases and
+    bundles are missing if nothing is in them. It is an orphan if nothing names it or its folder
+    and it is older than a day.
     """
     there = {file.name: file for file in stored.stored_files()}
     there = {
@@ -56,7 +62,7 @@ def compare() -> StorageFaults:
         if name.startswith(stored.MEDIA)
     }
     faults, named, names = StorageFaults(), set[str](), sorted(there)
-    for row, name in _named_files():
+    for row, name in chain(_named_files(), _files_of_releases(names)):
         named.add(name)
         if name not in there and not _has_below(names, name):
             faults.missing.setdefault(name, []).append(row)
@@ -88,6 +94,26 @@ def _named_files() -> Iterator[tuple[models.Model, str]]:
                 yield row, f"{value}/" if name == "folder" else value
 
 
+def _files_of_releases(names: list[str]) -> Iterator[tuple[Release, str]]:
+    """Each file that a release has besides what its row names in fields, with the release.
+
+    Args:
+        names: Of all stored files, sorted. A folder with no file at all is named by its row.
+    """
+    for release in Release.objects.available().iterator(BATCH):
+        for archive in release.counts.get("archives", {}).values():
+            yield release, archive["name"]
+        if release.folder:
+            index = f"{release.folder}.index"
+            yield release, index
+            at = bisect_left(names, index)
+            is_there = names[at : at + 1] == [index]
+            if is_there and _has_below(names, f"{release.folder}/"):
+                with open_stored(index) as file, io.TextIOWrapper(file, "utf-8") as lines:
+                    found = load_index(lines, parts=PARTS)
+                yield from ((release, f"{release.folder}/{path}") for path, _, _ in found)
+
+
 def _owned_names() -> Iterator[str]:
     """Names of what goes with rows besides what they name, and of what will be removed."""
     for model in apps.get_models():
@@ -115,7 +141,7 @@ def mend(
     """Mend what can be; return a sentence for each thing that was done.
 
     Orphans are removed. Missing files come out of a backup if there is one, else their step
-    makes them again if it can.
+    makes them again if it can. Annotation frames on a local disk are made when they are wanted.
     """
     done = []
     orphans = sorted(faults.orphans)
@@ -128,36 +154,47 @@ def mend(
     if place and snapshot:
         done += _mend_from(place, snapshot, faults)
     for name, rows in list(faults.missing.items()):
-        if all([_is_made_again(row, name) for row in rows]):
+        when = {_made_again(row, name) for row in rows}
+        if "" not in when:
             del faults.missing[name]
-            done.append(f"{name} is made again by the next worker.")
+            done.append(f"{name} is made again {' and '.join(sorted(when))}.")
     return done
 
 
 def _mend_from(place: BackupPlace, snapshot: Snapshot, faults: StorageFaults) -> Iterator[str]:
     """Store missing files, and those of missing folders, out of a backup."""
+    folders = tuple(one for one in faults.missing if one.endswith("/"))
+    count = dict.fromkeys(folders, 0)
     for entry in snapshot.files(place):
         name = entry.name.removeprefix(stored.MEDIA)
-        folders = [one for one in faults.missing if one.endswith("/") and name.startswith(one)]
-        if entry.name.startswith(stored.MEDIA) and (name in faults.missing or folders):
+        inside = [one for one in folders if name.startswith(one)]
+        if entry.name.startswith(stored.MEDIA) and (name in faults.missing or inside):
             with work_folder() as folder:
                 copy_file(place, entry, folder)
             faults.missing.pop(name, None)
-            yield f"{name} is back from backup {snapshot.name}."
-    there = {file.name.removeprefix(stored.MEDIA) for file in stored.stored_files()}
-    for name in [one for one in faults.missing if one.endswith("/")]:
-        if any(file.startswith(name) for file in there):
+            for one in inside:
+                count[one] += 1
+            if not inside:
+                yield f"{name} is back from backup {snapshot.name}."
+    for name, files in count.items():
+        if files:
             del faults.missing[name]
+            yield f"{name} is back from backup {snapshot.name}: {files} files."
 
 
-def _is_made_again(row: models.Model, name: str) -> bool:
-    """Let the step of a row make its file again, if it can; whether it will."""
+def _made_again(row: models.Model, name: str) -> str:
+    """Let the file of a row be made again, if it can be; says when, "" if it can't."""
     if type(row) not in MADE_AGAIN:
-        return False
+        return ""
     fields, source = MADE_AGAIN[type(row)]
     own = [field for field in fields.split() if str(getattr(row, field)) == name]
     needed = source(row)
     if not own or not needed or not stored.exists(needed):
-        return False
+        return ""
+    if isinstance(row, Clip) and own == ["frames"] and are_made_on_demand():
+        if not row.video.has_all_frames:
+            return ""
+        forget_frames(row)
+        return WHEN_WANTED
     rows: Any = type(row)._default_manager
-    return bool(rows.filter(pk=row.pk, stage=Stage.DONE).start_over())
+    return BY_WORKER if rows.filter(pk=row.pk, stage=Stage.DONE).start_over() else ""

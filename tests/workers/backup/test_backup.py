@@ -49,6 +49,21 @@ def dataset(settings, own_files) -> Dataset:
     return dataset
 
 
+def test_a_list_of_backups_that_is_empty_or_damaged_says_so(dataset, place):
+    with pytest.raises(CommandError, match="There is no finished backup"):
+        call_command("restore", place.address, "--list")
+    for _ in range(2):
+        make_backup(place, quiet)
+    damaged, whole = snapshot_names(place)
+    Path(place.address, f"snapshots/{damaged}.gz").write_bytes(b"")
+    out = StringIO()
+    call_command("restore", place.address, "--list", stdout=out)
+    first, second = out.getvalue().splitlines()
+    assert first.startswith(damaged)
+    assert "is damaged" in first
+    assert second.startswith(f"{whole}  AVA Studio")
+
+
 def objects(place: BackupFolder) -> set[str]:
     return set(place.objects())
 

@@ -9,6 +9,7 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 
 from avaproject.base.work import Stage
+from datasets.clip_frames import read_frame
 from datasets.models import Clip, PendingDeletion
 from qc.models import Release
 from tests.make import make_dataset
@@ -50,14 +51,14 @@ def test_nothing_is_found_where_rows_and_files_agree(clip):
 def test_a_file_without_a_row_is_found_and_removed(clip):
     name = put("shop/raw/lost.mp4", b"lost")
     age(name)
-    assert "0 files are missing, 1 have no row. Add --mend." in refused()
+    assert "0 files are missing, 1 has no row. Add --mend." in refused()
     assert f"Removed {name}" in check("--mend")
     assert not default_storage.exists(name)
 
 
 def test_a_young_file_is_left_alone(clip):
     name = put("shop/raw/new.mp4", b"new")
-    assert "1 files of the last day have no row yet" in check("--mend")
+    assert "1 file of the last day has no row yet: it is left alone" in check("--mend")
     assert default_storage.exists(name)
 
 
@@ -75,11 +76,38 @@ def test_what_belongs_to_rows_without_being_named_is_no_orphan(clip):
 
 
 def test_a_missing_file_of_a_clip_is_made_again(clip):
-    default_storage.delete(clip.frames.name)
-    assert "1 files are missing" in refused()
-    assert "is made again" in check("--mend")
+    clip.poster = "shop/posters/lost.jpg"
+    clip.save()
+    assert "1 file is missing" in refused()
+    assert "is made again by the next worker." in check("--mend")
     clip.refresh_from_db()
     assert clip.stage == Stage.WAITING
+
+
+def test_what_needs_a_file_that_is_made_again_is_mended_the_next_time(clip):
+    for file in (clip.video.file, clip.file):
+        default_storage.delete(file.name)
+    clip.video.raw.name = put("shop/raw/aisle", b"raw")
+    clip.video.save()
+    assert "then run it again" in refused("--mend")
+    clip.video.refresh_from_db()
+    clip.refresh_from_db()
+    assert (clip.video.stage, clip.stage) == (Stage.WAITING, Stage.DONE)
+
+
+def test_missing_annotation_frames_are_made_when_they_are_wanted(clip):
+    default_storage.delete(clip.frames.name)
+    assert "is made again when it is wanted." in check("--mend")
+    clip.refresh_from_db()
+    assert (clip.frames.name, clip.stage) == ("", Stage.DONE)
+    assert read_frame(clip, 1).startswith(b"\xff\xd8")
+
+
+def test_frames_of_stills_are_not_made_again(clip):
+    clip.video.frame_rate = 1
+    clip.video.save()
+    default_storage.delete(clip.frames.name)
+    assert "1 file is missing" in refused("--mend")
 
 
 def test_a_missing_file_that_cannot_be_made_comes_out_of_a_backup(clip, tmp_path):
@@ -102,5 +130,38 @@ def test_a_missing_folder_of_a_release_is_found_and_comes_back(clip, tmp_path):
     call_command("backup", place, stdout=StringIO())
     default_storage.delete(name)
     assert list(compare().missing) == [f"{release.folder}/"]
-    check("--from", place)
+    said = check("--from", place)
+    assert f"{release.folder}/ is back from backup" in said
+    assert "train.csv" not in said  # one line for all of its files
     assert default_storage.exists(name)
+
+
+def test_a_missing_file_of_a_release_is_found_and_comes_back(clip, tmp_path):
+    release = Release.objects.create(dataset=clip.video.dataset, number=1, stage=Stage.DONE)
+    release.folder = release.stored_folder
+    release.save()
+    names = [
+        put(f"{release.folder}/annotations/train.csv", b"rows"),
+        put(f"{release.folder}/rawframes/a/img_00001.jpg", b"image"),
+    ]
+    lines = "4 00000000 annotations/train.csv\n5 00000000 rawframes/a/img_00001.jpg\n"
+    index = put(f"{release.folder}.index", lines.encode())
+    assert compare().missing == {}
+    place = str(tmp_path / "backup")
+    call_command("backup", place, stdout=StringIO())
+    for name in names:
+        default_storage.delete(name)
+        assert list(compare().missing) == [name]
+        check("--from", place)
+        assert default_storage.exists(name)
+    default_storage.delete(index)
+    assert list(compare().missing) == [index]
+
+
+def test_a_missing_archive_of_a_release_in_a_bucket_is_found(clip):
+    archives = {"all": {"name": "shop/a.zip"}, "annotations": {"name": "shop/b.zip"}}
+    Release.objects.create(
+        dataset=clip.video.dataset, number=1, stage=Stage.DONE, archive=put("shop/a.zip", b"a"),
+        counts={"archives": archives},
+    )  # fmt: skip
+    assert list(compare().missing) == ["shop/b.zip"]

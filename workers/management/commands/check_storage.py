@@ -4,11 +4,12 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import ngettext
 
 from datasets.core.sizes import size_text
 from workers.backup.places import BackupError, place_at
 from workers.backup.snapshots import newest
-from workers.backup.storage_check import StorageFaults, compare, mend
+from workers.backup.storage_check import BY_WORKER, StorageFaults, compare, mend
 
 SHOWN = 20
 
@@ -31,18 +32,24 @@ class Command(BaseCommand):
             where = place_at(place) if place else None
             faults = compare()
             self._show(faults)
+            done: list[str] = []
             if options["mend"] or where:
-                for sentence in mend(faults, where, newest(where) if where else None):
-                    self.stdout.write(sentence)
+                done = mend(faults, where, newest(where) if where else None)
+            for sentence in done:
+                self.stdout.write(sentence)
         except (BackupError, OSError) as error:
             raise CommandError(str(error)) from error
         if faults.missing or faults.orphans:
             hint = "" if options["mend"] else " Add --mend."
+            if any(sentence.endswith(f"{BY_WORKER}.") for sentence in done):
+                hint = " The rest may need what the workers make now: then run it again."
             if faults.missing:
                 hint += " Missing files come out of a backup with --from."
+            lost, stray = len(faults.missing), len(faults.orphans)
             raise CommandError(
-                f"{len(faults.missing)} files are missing, {len(faults.orphans)} have no row."
-                f"{hint}"
+                ngettext("{} file is missing", "{} files are missing", lost).format(lost)
+                + ngettext(", {} has no row.", ", {} have no row.", stray).format(stray)
+                + hint
             )
         self.stdout.write("Every row has its files, and every file has its row.")
 
@@ -56,6 +63,9 @@ class Command(BaseCommand):
             if len(found) > SHOWN:
                 self.stdout.write(f"... and {len(found) - SHOWN} more {what}.")
         if faults.young:
-            self.stdout.write(
-                f"{faults.young} files of the last day have no row yet: they are left alone."
+            sentence = ngettext(
+                "{} file of the last day has no row yet: it is left alone.",
+                "{} files of the last day have no row yet: they are left alone.",
+                faults.young,
             )
+            self.stdout.write(sentence.format(faults.young))

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from datasets.core.sizes import size_text
 from workers.backup.backup_progress import BackupProgress
-from workers.backup.places import BackupError, place_at
+from workers.backup.places import BackupError, BackupPlace, place_at
 from workers.backup.restore import restore
 from workers.backup.snapshots import Snapshot, newest, snapshot_names
 from workers.backup.stored import is_bucket
@@ -32,8 +32,7 @@ class Command(BaseCommand):
         try:
             where = place_at(place)
             if options["list"]:
-                for name in snapshot_names(where):
-                    self.stdout.write(f"{name}  {_sentence(Snapshot.load(where, name))}")
+                self._list(where)
                 return
             snapshot = newest(where, backup)
             with BackupProgress(self.stdout) as progress:
@@ -57,6 +56,16 @@ class Command(BaseCommand):
                 "another key. Set AVA_SECRETS_KEY to that of the installation that was backed "
                 "up, or enter them again on the page CVAT servers."
             )
+
+    def _list(self, where: BackupPlace) -> None:
+        """All finished backups, oldest first. Raises BackupError if there is none."""
+        newest(where)
+        for name in snapshot_names(where):
+            try:
+                found = _sentence(Snapshot.load(where, name))
+            except BackupError as error:
+                found = str(error)
+            self.stdout.write(f"{name}  {found}")
 
 
 def _sentence(snapshot: Snapshot) -> str:
