@@ -96,12 +96,31 @@ def inserted(content, place, element):
     """Matroska with an element more at `place`; the elements around it grow by its length."""
     content, start = bytearray(content), content.rindex(b"\x16\x54\xae\x6b", 0, place)
     for name in (b"\x16\x54\xae\x6b", b"\xae", b"\xe0"):  # tracks, track, video
-        start = content.index(name, start) + len(name)
-        size = 9 - content[start].bit_length()
+        start = size_of_element(content, start, name)
+        size = width_of_number(content, start)
         value = int.from_bytes(content[start : start + size]) + len(element)
         content[start : start + size] = value.to_bytes(size)
+        start += size
     content[place:place] = element
     return bytes(content)
+
+
+def size_of_element(content, place, name):
+    """Where the size of the element `name` stands, the first of those from `place` on.
+
+    Bytes of other elements, such as the random number of a track, may look like a name.
+    """
+    while content[place : place + len(name)] != name:
+        place += width_of_number(content, place)
+        width = width_of_number(content, place)
+        length = int.from_bytes(content[place : place + width]) & ((1 << 7 * width) - 1)
+        place += width + length
+    return place + len(name)
+
+
+def width_of_number(content, place):
+    """Bytes of a name or a size of Matroska, which its first byte tells."""
+    return 9 - content[place].bit_length()
 
 
 def test_a_still_in_an_intact_video_is_held_and_no_damage(tmp_path):

@@ -33,6 +33,18 @@ def video(tmp_path_factory):
     )
 
 
+@pytest.fixture(scope="module")
+def costly_video(tmp_path_factory):
+    """Twenty frames of ten seconds each: fifteen seconds of CPU time to convert.
+
+    On a busy machine the kernel samples less CPU time than was used: two seconds are too few.
+    """
+    return make_video_file(
+        tmp_path_factory.mktemp("costly") / "video.mkv", ticks=range(0, 200_000, 10_000),
+        size=(960, 540),
+    )  # fmt: skip
+
+
 @pytest.fixture
 def target(tmp_path):
     return tmp_path / "standard.mp4"
@@ -140,10 +152,10 @@ def test_a_missing_file_is_an_os_error(tmp_path, target):
     ],
 )
 def test_a_video_that_exceeds_the_limits_is_refused_and_leaves_no_file(
-    video, target, resources, sentence
+    costly_video, target, resources, sentence
 ):
     with pytest.raises(MediaError, match=rf"video\.mkv .*{sentence}"):
-        standardised(video, target, resources)
+        standardised(costly_video, target, resources)
     assert not target.exists()
     assert not decoders()
 
