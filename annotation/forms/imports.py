@@ -113,7 +113,7 @@ class ImportChoicesForm(forms.Form):
 
     def __init__(self, row: LabelImport, *args: Any, **options: Any) -> None:
         self.preview: dict[str, Any] = row.preview or {}
-        self.meanings = meanings(group_specs(row.dataset))
+        self.meanings = meanings(group_specs(row.dataset), row.dataset.class_names)
         self.given = given = row.choices
         complete = given.get("is_complete")
         initial = {

@@ -4,6 +4,7 @@ from annotation.importers.importer import Files, Importer, with_ending
 from annotation.importers.source_files import SourceFile
 from datasets.core.formats.external.ava_rows import is_ava_csv, read_ava
 from datasets.core.formats.external.document import ImportedDocument
+from datasets.core.formats.persons_csv import PERSONS
 from datasets.core.untrusted import UntrustedDataError
 from datasets.core.vocabulary_lists import parse_action_list
 
@@ -32,6 +33,11 @@ def action_names(files: Files) -> dict[int, str]:
     return found
 
 
+def classes(files: Files) -> bytes:
+    """The content of `persons.csv`, which says who is no person; empty if there is none."""
+    return next((file.content for file in files if file.name == PERSONS), b"")
+
+
 def _names(file: SourceFile) -> dict[int, str]:
     try:
         return {one.action_id: one.name for one in parse_action_list(file.content)}
@@ -47,7 +53,9 @@ def _fits(files: Files) -> bool:
 
 def _read(files: Files) -> ImportedDocument:
     pickles = [file.content for file in with_ending(files, ".pkl")]
-    return read_ava(tables(files), names=action_names(files), proposals=pickles)
+    return read_ava(
+        tables(files), names=action_names(files), proposals=pickles, classes=classes(files)
+    )
 
 
 IMPORTER = Importer(

@@ -27,7 +27,9 @@ def _read(files: Files) -> ImportedDocument:
     """Labels and persons without one; the further formats in a release say the same again."""
     found = ava.tables(files)
     found |= {file.path: file.content for file in files if file.name == UNLABELLED}
-    return read_ava(found, names=ava.action_names(files), is_release=True)
+    return read_ava(
+        found, names=ava.action_names(files), is_release=True, classes=ava.classes(files)
+    )
 
 
 def _fits_parquet(files: Files) -> bool:

@@ -5,7 +5,7 @@ so that agreement with later annotators can be measured; the source gets no othe
 an import again stores nothing twice. Undone answers are kept and marked, and count no longer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +21,7 @@ from django.utils.translation import gettext, gettext_noop
 from annotation.core.importing.clip_places import ClipIndex, ClipPlace
 from annotation.core.importing.conversion import (
     EVERYBODY,
+    FollowedClasses,
     ImportChoices,
     ImportOutcome,
     convert,
@@ -28,6 +29,8 @@ from annotation.core.importing.conversion import (
 )
 from annotation.core.importing.label_mapping import (
     LEFT_OUT,
+    PEOPLE,
+    Classes,
     MappingError,
     checked_mapping,
     suggested_mapping,
@@ -51,7 +54,14 @@ from datasets.core.formats.external.document import ImportedDocument, ImportFile
 from datasets.core.media.clips_and_keyframes import export_window
 from datasets.core.naming import safe_name
 from datasets.models import Clip, Dataset
+from tracking.core.tracks_file import PERSON
+from tracking.detectors.class_names import GROUPS
+from tracking.person_classes import classes_by_video
 
+VEHICLES = (  # what tools call them besides the classes of COCO
+    "bike", "motorbike", "scooter", "moped", "van", "lorry", "pickup", "suv", "taxi", "cab",
+    "automobile", "trailer", "tram", "tractor", "vehicles", "cars", "non motorized vehicle",
+)  # fmt: skip
 MAX_SHOWN = 500  # videos, labels and clips of a preview or report
 WITHDRAWN = gettext_noop("Withdrawn: the import that it came with was undone.")
 
@@ -135,7 +145,8 @@ def confirm_import(row: LabelImport, choices: Mapping[str, Any]) -> None:
 
 def _start(row: LabelImport, choices: Mapping[str, Any], **changes: Any) -> None:
     try:
-        checked_mapping(choices.get("mapping", {}), group_specs(row.dataset))
+        names = row.dataset.class_names
+        checked_mapping(choices.get("mapping", {}), group_specs(row.dataset), names)
     except MappingError as error:
         raise LabelImportError(str(error)) from error
     rows = LabelImport.objects.filter(pk=row.pk, confirmed_at=None)
@@ -192,11 +203,13 @@ def _choices(row: LabelImport, document: ImportedDocument) -> ImportChoices:
     offered = row.dataset.actions.filter(merged_into=None)
     names = dict(offered.values_list("action_id", "name"))
     groups = group_specs(row.dataset)
-    mapping = suggested_mapping(document, groups, names) | given.get("mapping", {})
-    subjects = {one: _subject_meaning(one) for one in document.subjects()}
+    classes = row.dataset.class_names
+    suggested = suggested_mapping(document, groups, names, _words_of(classes))
+    mapping = suggested | given.get("mapping", {})
+    subjects = {one: _subject_meaning(one, classes) for one in document.subjects()}
     first = given.get("first_timestamp")
     return ImportChoices(
-        mapping=checked_mapping(mapping, groups),
+        mapping=checked_mapping(mapping, groups, classes),
         subjects={**subjects, **given.get("subjects", {})},
         videos=given.get("videos", {}),
         fps=float(given.get("fps") or 0),
@@ -205,8 +218,16 @@ def _choices(row: LabelImport, document: ImportedDocument) -> ImportChoices:
     )
 
 
-def _subject_meaning(subject: str) -> str:
+def _words_of(classes: Sequence[str]) -> Classes:
+    """The classes that a dataset follows, each with the words that mean it."""
+    words = {**GROUPS, "vehicle": (*GROUPS["vehicle"], *VEHICLES), PERSON: PEOPLE}
+    return {name: words.get(name, ()) for name in classes}
+
+
+def _subject_meaning(subject: str, classes: Sequence[str]) -> str:
     """A subject with one number is that person, the whole frame everybody."""
+    if subject.lower() in classes and classes != [PERSON]:
+        return subject.lower()
     digits = "".join(c for c in subject if c.isdecimal())
     if not subject:
         return EVERYBODY
@@ -222,7 +243,12 @@ def _outcome(
     runs = {name: run for name, run in _runs(dataset).items() if name in wanted}
     boxes = given_boxes(sorted(runs.values()))
     given: dict[str, Given] = {name: boxes.get(run, {}) for name, run in runs.items()}
-    return convert(document, index, given, group_specs(dataset), choices)
+    clips = Clip.objects.of(dataset).filter(name__in=runs)
+    videos = dict(clips.values_list("name", "video"))
+    found = classes_by_video(videos.values())
+    by_clip = {name: found[video] for name, video in videos.items() if video in found}
+    classes = FollowedClasses(dataset.class_names, by_clip)
+    return convert(document, index, given, group_specs(dataset), choices, classes)
 
 
 def _runs(dataset: Dataset) -> dict[str, int]:
@@ -334,6 +360,8 @@ def _summary(outcome: ImportOutcome) -> dict[str, Any]:
     ]
     said = asdict(replace(outcome, clips={}))
     del said["clips"]
+    if not outcome.class_counts:
+        del said["class_counts"]  # persons alone are followed
     return {
         **said, "clip_count": len(clips), "clips": clips[:MAX_SHOWN],
         "notes": outcome.notes[:MAX_SHOWN], "unplaced": outcome.unplaced[:MAX_SHOWN],

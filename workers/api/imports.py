@@ -71,11 +71,13 @@ class ImportChoicesSerializer(serializers.Serializer):
     confirm = serializers.BooleanField(default=False, help_text="take the answers")
     mapping = serializers.DictField(
         child=serializers.CharField(max_length=TEXT), required=False,
-        help_text="label of the file: `group: action`, `person` or `left out`",
+        help_text="label of the file: `group: action`, a class that is followed (`person`), or "
+        "`left out`",
     )  # fmt: skip
     subjects = serializers.DictField(
         child=serializers.CharField(max_length=TEXT), required=False,
-        help_text="subject of intervals: number of a person, `everybody` or `left out`",
+        help_text="subject of intervals: number of a person, `everybody`, a class, or "
+        "`left out`",
     )  # fmt: skip
     videos = serializers.DictField(
         child=serializers.CharField(max_length=TEXT), required=False,

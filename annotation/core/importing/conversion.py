@@ -20,19 +20,19 @@ from annotation.core.importing.keyframe_boxes import (
 )
 from annotation.core.importing.label_mapping import (
     LEFT_OUT,
+    ClassMapping,
     answers_of,
     counted,
-    is_person,
+    is_of_persons,
 )
 from annotation.core.importing.person_matching import (
     Given,
     ImportedPerson,
-    match_boxes,
-    match_tracks,
+    PersonMatching,
 )
 from datasets.core.action_groups import ActionGroupSpec
 from datasets.core.formats.cvat_document import Document, Shape, XmlTrack
-from datasets.core.formats.cvat_labels import attributes_from, attributes_of
+from datasets.core.formats.cvat_labels import PERSON, attributes_from, attributes_of
 from datasets.core.formats.external.document import (
     ImportedDocument,
     ImportedInterval,
@@ -49,7 +49,8 @@ class ImportChoices:
 
     Attributes:
         mapping: Text of a label -> meaning (`label_mapping`).
-        subjects: Subject of intervals -> EVERYBODY, LEFT_OUT or the number of a person.
+        subjects: Subject of intervals -> EVERYBODY, LEFT_OUT, the number of a person, or a
+            class that is followed: everybody of it.
         videos: Name of a video in the file -> that of a clip or video here, where it differs.
         fps: Frames a second of the file's numbers; 0 if the file says, or to guess.
         first_timestamp: AVA timestamp of a video's first second; None to guess.
@@ -74,6 +75,23 @@ class ClipAnswersFound:
     keyframes: int  # boxes of persons at keyframes
 
 
+@dataclass(frozen=True)
+class FollowedClasses:
+    """What a dataset follows, and what those are who were tracked.
+
+    Attributes:
+        names: The classes.
+        by_clip: What those are who are no persons: name of a clip -> number -> class.
+    """
+
+    names: Sequence[str] = (PERSON,)
+    by_clip: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+
+    def of(self, clip: str, person: int) -> str:
+        """What a tracked one is."""
+        return self.by_clip.get(clip, {}).get(person, PERSON)
+
+
 @dataclass
 class ImportOutcome:
     """What an import takes, by clip, and sentences on what it does not."""
@@ -85,6 +103,7 @@ class ImportOutcome:
     boxes: int = 0  # in the file
     taken: int = 0  # at keyframes
     left_out_counts: dict[str, int] = field(default_factory=dict)  # of boxes, intervals
+    class_counts: dict[str, int] = field(default_factory=dict)  # of tracked and drawn ones
 
 
 def convert(
@@ -93,6 +112,7 @@ def convert(
     given: Mapping[str, Given],
     groups: Sequence[ActionGroupSpec],
     choices: ImportChoices,
+    classes: FollowedClasses | None = None,
 ) -> ImportOutcome:
     """The answers that `document` gives.
 
@@ -101,8 +121,10 @@ def convert(
         given: The tracker's boxes of the clips that can be annotated, by name of the clip.
         groups: The questions.
         choices: What labels, subjects and times mean.
+        classes: What is followed; None for persons alone.
     """
-    return _Conversion(document, index, given, groups, choices).run()
+    its_classes = classes or FollowedClasses()
+    return _Conversion(document, index, given, groups, choices, its_classes).run()
 
 
 def placed_videos(
@@ -130,15 +152,18 @@ class _Conversion:
         given: Mapping[str, Given],
         groups: Sequence[ActionGroupSpec],
         choices: ImportChoices,
+        classes: FollowedClasses,
     ) -> None:
         self.document, self.given, self.groups = document, given, groups
-        self.choices = choices
+        self.choices, self.classes = choices, classes
+        self.class_mapping = ClassMapping(document.labels(), choices.mapping, classes.names)
         complete = choices.is_complete
         self.is_complete = document.is_complete if complete is None else complete
         self.placed = placed_videos(document, index, choices)
         self.outcome = ImportOutcome(boxes=document.box_count)
         self.sentences: list[str] = []
         self.left: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
 
     def run(self) -> ImportOutcome:
         found: dict[str, list[ImportedPerson]] = defaultdict(list)
@@ -162,6 +187,8 @@ class _Conversion:
         self.outcome.unplaced = sorted(set(self.outcome.unplaced))
         self.outcome.notes += counted(self.sentences)[:MAX_SENTENCES]
         self.outcome.left_out_counts = dict(self.left.most_common())
+        if not is_of_persons(self.classes.names):
+            self.outcome.class_counts = {name: self.counts[name] for name in self.classes.names}
         return self.outcome
 
     def _leave(self, video: ImportedVideo, why: str) -> None:
@@ -192,17 +219,31 @@ class _Conversion:
                 tracks.append(self._kept(at_keyframes(track, place)))
             else:
                 loose += self._kept(loose_at_keyframes(track, place))
-        found = [*match_tracks(tracks, given), *match_boxes(loose, given)]
+        matching = PersonMatching(
+            given, self.classes.by_clip.get(place.clip.name, {}),
+            lambda box: self.class_mapping.class_of(box.labels),
+        )  # fmt: skip
+        found = [*matching.tracks(tracks), *matching.boxes(loose)]
+        self._note_others(found, place.clip.name)
         self.outcome.taken += sum(len(one.keyframes) for one in found)
         return [*found, *self._of_intervals(video, place, found)]
 
     def _kept(self, boxes: Iterable[KeyframeLabels]) -> list[KeyframeLabels]:
-        """The boxes of people; those of other things are counted."""
+        """The boxes of those who are followed; those of other things are counted."""
         found = list(boxes)
-        kept = [box for box in found if is_person(box.labels, self.choices.mapping)]
+        kept = [box for box in found if self.class_mapping.is_followed(box.labels)]
         if len(kept) < len(found):
             self.left["boxes of labels that were left out"] += len(found) - len(kept)
         return kept
+
+    def _note_others(self, found: Sequence[ImportedPerson], clip: str) -> None:
+        """Say which drawn ones lie where somebody of another class was tracked."""
+        self.sentences += [
+            f"a track of the class {one.label} lies where the class "
+            f"{self.classes.of(clip, one.other)} was tracked; it counts as drawn"
+            for one in found
+            if one.other is not None
+        ]
 
     def _of_intervals(
         self, video: ImportedVideo, place: Placed, boxed: Sequence[ImportedPerson]
@@ -218,7 +259,7 @@ class _Conversion:
             return []
         given, clip = self.given[place.clip.name], place.clip
         boxed_at = {(box.second, one.person_id) for one in boxed for box in one.keyframes}
-        wanted = self._subjects(video, {person for _, person in given})
+        wanted = self._subjects(video, {person for _, person in given}, clip.name)
         found: dict[int, list[KeyframeLabels]] = defaultdict(list)
         for second in clip.keyframes:
             here = labels_at(video.intervals, second, place)
@@ -231,14 +272,17 @@ class _Conversion:
                 found[person].append(KeyframeLabels(second, (x1, y1, x2, y2), labels))
         return [ImportedPerson(person, tuple(its)) for person, its in sorted(found.items())]
 
-    def _subjects(self, video: ImportedVideo, persons: set[int]) -> dict[int, set[str]]:
+    def _subjects(
+        self, video: ImportedVideo, persons: set[int], clip: str
+    ) -> dict[int, set[str]]:
         """The subjects whose intervals are about each person."""
         found: dict[int, set[str]] = defaultdict(set)
         for subject in {one.subject for one in video.intervals}:
             meaning = self.choices.subjects.get(subject, LEFT_OUT)
-            if meaning == EVERYBODY:
+            if meaning in (EVERYBODY, *self.classes.names):
                 for person in persons:
-                    found[person].add(subject)
+                    if meaning in (EVERYBODY, self.classes.of(clip, person)):
+                        found[person].add(subject)
             elif meaning.isdecimal() and int(meaning) in persons:
                 found[int(meaning)].add(subject)
             else:
@@ -257,15 +301,17 @@ class _Conversion:
         tracks = tuple(
             XmlTrack(
                 tuple(self._shapes(person, said, place)),
-                source="manual" if person.person_id is None else "auto",
+                self._label(person, clip.name),
+                "manual" if person.person_id is None else "auto",
             )
             for person, said in zip(merged, answers, strict=True)
         )
         if not tracks:
             return
+        self.counts.update(track.label for track in tracks)
         document = Document(
             clip.name, clip.annotation_frames, clip.width, clip.height,
-            attributes_of(self.groups), tracks,
+            attributes_of(self.groups), tracks, labels=tuple(self.classes.names),
         )  # fmt: skip
         self.outcome.clips[clip.name] = ClipAnswersFound(
             document,
@@ -273,6 +319,13 @@ class _Conversion:
             sum(person.person_id is None for person in merged),
             sum(len(person.keyframes) for person in merged),
         )
+
+    def _label(self, person: ImportedPerson, clip: str) -> str:
+        """The class of a track: as it was tracked, or as the file says, or the first one."""
+        label = person.label or ""
+        if person.person_id is not None:
+            label = self.classes.of(clip, person.person_id)
+        return label if label in self.classes.names else self.classes.names[0]
 
     def _answers(self, box: KeyframeLabels) -> dict[str, Any]:
         said = answers_of(

@@ -1,25 +1,33 @@
 """What a label of a file means here: an action, a person without one, or nothing.
 
 A mapping is `{text of the label: meaning}`; a meaning is `group: action`, `group: none`,
-`group: unknown`, PERSON or LEFT_OUT. A box whose class is left out is no person.
+`group: unknown`, LEFT_OUT, or a class that the dataset follows: somebody of it, without an
+answer. ANY is somebody of whichever class. A box whose class is left out is nobody.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from datasets.core.action_groups import NONE, UNKNOWN, ActionGroupSpec
+from datasets.core.formats.cvat_labels import PERSON
 from datasets.core.formats.external.document import ImportedDocument, ImportedLabel
 from datasets.core.untrusted import UntrustedDataError, shown
 
-PERSON = "person"
 LEFT_OUT = "left out"
+ANY = "any class"
 PEOPLE = (
     "person", "persons", "people", "pedestrian", "human", "man", "woman", "child", "boy",
     "girl", "actor", "face and body", "player", "adult", "worker", "static person",
     "person on vehicle", "customer", "staff", "student", "teacher",
 )  # fmt: skip
+
+
+CLASS_ATTRIBUTES = ("class", "category", "label", "type", "kind", "object", "object type")
+
+Classes = Mapping[str, Collection[str]]  # a class that is followed -> words that mean it
+PERSONS: Classes = {PERSON: PEOPLE}
 
 
 class MappingError(UntrustedDataError):
@@ -33,9 +41,15 @@ class MappedAnswers(NamedTuple):
     conflicts: list[str]  # sentences on what could not be kept
 
 
-def meanings(groups: Sequence[ActionGroupSpec]) -> list[str]:
-    """All meanings of a vocabulary, in its order, PERSON and LEFT_OUT first."""
-    found = [PERSON, LEFT_OUT]
+def meanings(
+    groups: Sequence[ActionGroupSpec], classes: Collection[str] = (PERSON,)
+) -> list[str]:
+    """All meanings of a vocabulary, in its order; classes and LEFT_OUT first.
+
+    Args:
+        classes: Those that the dataset follows.
+    """
+    found = [*classes, *([] if is_of_persons(classes) else [ANY]), LEFT_OUT]
     for group in groups:
         found += [f"{group.name}: {action}" for action in group.actions]
         if group.choice == "many":
@@ -44,30 +58,44 @@ def meanings(groups: Sequence[ActionGroupSpec]) -> list[str]:
     return found
 
 
+def is_of_persons(classes: Collection[str]) -> bool:
+    """Whether a dataset follows persons alone."""
+    return list(classes) == [PERSON]
+
+
 def checked_mapping(
-    mapping: Mapping[str, str], groups: Sequence[ActionGroupSpec]
+    mapping: Mapping[str, str],
+    groups: Sequence[ActionGroupSpec],
+    classes: Collection[str] = (PERSON,),
 ) -> dict[str, str]:
     """The mapping itself. Raises MappingError for a meaning that there is not."""
-    known = set(meanings(groups))
+    known = {*meanings(groups, classes), PERSON}
     for label, meaning in mapping.items():
         if meaning not in known:
+            words = ", ".join(f"`{name}`" for name in classes)
             raise MappingError(
                 f"{shown(label)} cannot mean {shown(meaning)}: the vocabulary has no such "
-                "action; write `group: action`, `person` or `left out`"
+                f"action; write `group: action`, {words} or `left out`"
             )
     return dict(mapping)
 
 
 def suggested_mapping(
-    document: ImportedDocument, groups: Sequence[ActionGroupSpec], ids: Mapping[int, str]
+    document: ImportedDocument,
+    groups: Sequence[ActionGroupSpec],
+    ids: Mapping[int, str],
+    classes: Classes = PERSONS,
 ) -> dict[str, str]:
     """A meaning for every label: by its name, else by its AVA id, else left out.
 
     Args:
         ids: Names of our actions by their ids, for labels that are ids alone.
+        classes: Those that the dataset follows, each with the words that mean it.
 
-    A class is a person if it is called so, or if the file has people only.
+    A class of the file is one of these if it is called so. If the file has people only, and
+    persons alone are followed, every class is a person.
     """
+    every = PERSON if document.is_of_persons and is_of_persons(classes) else LEFT_OUT
     by_name: dict[str, list[str]] = {}
     for group in groups:
         for action in group.actions:
@@ -78,10 +106,20 @@ def suggested_mapping(
     for label in document.labels():
         meaning = _suggestion(label, by_name, by_id)
         if not meaning and not label.attribute:
-            is_person = document.is_of_persons or _plain(label.value) in PEOPLE
-            meaning = PERSON if is_person else LEFT_OUT
+            meaning = _class_called(label.value, classes) or every
+        elif not meaning and not is_of_persons(classes):
+            is_class = _plain(label.attribute) in CLASS_ATTRIBUTES
+            meaning = _class_called(label.value, classes) if is_class else ""
         found[str(label)] = meaning or LEFT_OUT
     return found
+
+
+def _class_called(text: str, classes: Classes) -> str:
+    """The class that a word means, by its name or by another word for it; empty for none."""
+    word = _plain(text)
+    by_name = [name for name in classes if _plain(name) == word]
+    by_word = [name for name, words in classes.items() if word in map(_plain, words)]
+    return next(iter([*by_name, *by_word]), "")
 
 
 def _suggestion(
@@ -113,11 +151,49 @@ def _plain(text: str) -> str:
     return " ".join(re.findall(r"\w+", (short or text).lower().replace("_", " ")))
 
 
-def is_person(labels: Iterable[ImportedLabel], mapping: Mapping[str, str]) -> bool:
-    """Whether a box shows a person: none of its classes is left out."""
-    return all(
-        mapping.get(str(label), LEFT_OUT) != LEFT_OUT for label in labels if not label.attribute
-    )
+class ClassMapping:
+    """Which class a box is of, by its labels.
+
+    Args:
+        mapping: Text of a label -> meaning.
+        classes: Those that the dataset follows.
+    """
+
+    def __init__(
+        self,
+        labels: Iterable[ImportedLabel],
+        mapping: Mapping[str, str],
+        classes: Sequence[str] = (PERSON,),
+    ) -> None:
+        """Take the mapping of a file that has these `labels`."""
+        self._mapping, self._classes = mapping, classes
+        # An attribute with a value that means a class says it of every box that has it.
+        self._attributes = {""}
+        if not is_of_persons(classes):
+            self._attributes |= {
+                one.attribute for one in labels if mapping.get(str(one)) in classes
+            }
+
+    def is_followed(self, labels: Iterable[ImportedLabel]) -> bool:
+        """Whether a box shows somebody who is followed: none of its classes is left out."""
+        return all(
+            self._mapping.get(str(label), LEFT_OUT) != LEFT_OUT
+            for label in labels
+            if label.attribute in self._attributes
+        )
+
+    def class_of(self, labels: Iterable[ImportedLabel]) -> str | None:
+        """The class that labels name; None if they name none.
+
+        PERSON is the first class where persons are not followed.
+        """
+        for label in labels:
+            meaning = self._mapping.get(str(label), LEFT_OUT)
+            if meaning in self._classes:
+                return meaning
+            if meaning == PERSON:
+                return self._classes[0]
+        return None
 
 
 def answers_of(

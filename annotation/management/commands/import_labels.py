@@ -42,7 +42,7 @@ class Command(BaseCommand):
         parser.add_argument("--map", action="append", default=[], metavar="LABEL=MEANING",
                             help="'walking=posture: walk', 'car=left out'")  # fmt: skip
         parser.add_argument("--subject", action="append", default=[], metavar="NAME=PERSON",
-                            help="person's number, 'everybody' or 'left out'")  # fmt: skip
+                            help="person's number, everybody, class or left out")  # fmt: skip
         parser.add_argument("--video", action="append", default=[], metavar="NAME=VIDEO",
                             help="what a video of the file is called here")  # fmt: skip
         parser.add_argument("--fps", type=float, default=0, help="of the file's frame numbers")
@@ -109,6 +109,9 @@ class Command(BaseCommand):
             f"{preview['keyframes']} people at keyframes of {preview['clip_count']} clips, "
             f"{preview['persons']} tracked and {preview['drawn']} drawn persons."
         )
+        if counts := preview.get("class_counts"):
+            words = ", ".join(f"{count} {name}" for name, count in counts.items())
+            self.stdout.write(f"By class: {words}.")
         for one in preview["labels"]:
             self.stdout.write(f"  {one['text']} ({one['count']}) = {one['meaning']}")
         for one in preview["subjects"]:

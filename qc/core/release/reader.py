@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.core.formats import ava
+from datasets.core.formats.persons_csv import PERSONS, load_classes
 from datasets.core.untrusted import UntrustedDataError, read_json
 from qc.core.release.packing import FORMAT, MANIFEST, PARTS, FileSum
 from qc.core.release.plain_yaml import PlainYamlError, read_plain_yaml
-from qc.core.release.records import PERSON, PERSONS, load_classes
+from qc.core.release.records import PERSON
 from qc.core.release.writer import DATASET_HEADER, NEGATIVES
 from tracking.core.tracks_file import person_in_sentence
 

@@ -4,45 +4,15 @@ Timestamps and boxes are those of `datasets.core.formats.ava`. Annotators and re
 numbers from 1, in the order in which the dataset came to know them.
 """
 
-import csv
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from io import StringIO
 from typing import Any, NamedTuple
 
 from datasets.core.media.clips_and_keyframes import ExportWindow
 
 PERSON = "person"
-PERSONS = "persons.csv"  # only where not all are persons: AVA's files have no column for it
-PERSONS_HEADER = ["source_video", "person_id", "class"]
 ANNOTATED = "annotated"
 EXCLUDED = "excluded"
-
-
-def dump_classes(classes: Mapping[tuple[str, int], str]) -> bytes:
-    """`persons.csv`: the class of each person, by source video and number; sorted.
-
-    >>> dump_classes({("a", 2): "vehicle", ("a", 1): "person"}).decode().splitlines()
-    ['source_video,person_id,class', 'a,1,person', 'a,2,vehicle']
-    """
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(PERSONS_HEADER)
-    writer.writerows((*key, label) for key, label in sorted(classes.items()))
-    return text.getvalue().encode()
-
-
-def load_classes(text: str) -> dict[tuple[str, int], str]:
-    """The classes in `persons.csv`. Raises ValueError if it is another file.
-
-    >>> load_classes("source_video,person_id,class\\na,2,vehicle\\n")
-    {('a', 2): 'vehicle'}
-    """
-    header, *rows = csv.reader(text.splitlines()) if text else ([],)
-    if header != PERSONS_HEADER:
-        raise ValueError(f"its columns are not {', '.join(PERSONS_HEADER)}")
-    return {(video, int(number)): label for video, number, label in rows}
 
 
 class Origin(NamedTuple):

@@ -17,15 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.core.formats import ava
+from datasets.core.formats.persons_csv import PERSONS, dump_classes
 from qc.core.release.oracle_ap import OracleAP, PrecisionRecallCurve, overlaps
 from qc.core.release.records import (
     EXCLUDED,
     PERSON,
-    PERSONS,
     ReleaseClip,
     ReleasedPerson,
     ReleasedProposal,
-    dump_classes,
 )
 
 DATASET_HEADER = "video_id,timestamp,x1,y1,x2,y2,action_id,person_id,split"

@@ -4,6 +4,7 @@ Unlike the reader of our own files (`datasets.core.formats.ava`), this one takes
 in pixels, timestamps with fractions and persons without a number, and says what it left out.
 """
 
+import csv
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ from datasets.core.formats.external.document import (
     VideoBuilder,
     text_of,
 )
+from datasets.core.formats.persons_csv import PERSONS, load_classes
 
 MAX_LINE = 1000
 ACTION = "action"
@@ -39,6 +41,7 @@ def read_ava(
     names: Mapping[int, str] | None = None,
     proposals: Iterable[bytes] = (),
     is_release: bool = False,
+    classes: bytes = b"",
 ) -> ImportedDocument:
     """The people in CSV files by name, with their actions. Raises ImportFileError.
 
@@ -47,9 +50,14 @@ def read_ava(
         names: Actions by their ids; without one the id stands for it.
         proposals: Pickles of boxes; read only if there are no labels.
         is_release: The files are those of a release made here.
+        classes: The content of `persons.csv`; empty if there is none.
     """
     builder = Builder()
-    reader = _Reader(builder, names or {})
+    try:
+        class_of = load_classes(classes.decode("utf-8-sig", "replace")) if classes else {}
+    except (ValueError, csv.Error) as error:
+        raise ImportFileError(f"its {PERSONS} can't be read: {error}") from error
+    reader = _Reader(builder, names or {}, class_of)
     for name, content in tables.items():
         reader.read(name, content)
     if not tables:
@@ -58,14 +66,21 @@ def read_ava(
     elif any(True for _ in proposals):
         builder.leave_out("files of proposals: they are a detector's boxes, not answers")
     reader.flush()
-    return builder.document(is_complete=bool(tables), is_release=is_release, of_persons=True)
+    return builder.document(
+        is_complete=bool(tables), is_release=is_release, of_persons=not class_of
+    )
 
 
 class _Reader:
     """Puts the rows of one person at one keyframe together."""
 
-    def __init__(self, builder: Builder, names: Mapping[int, str]) -> None:
-        self.builder, self.names = builder, names
+    def __init__(
+        self,
+        builder: Builder,
+        names: Mapping[int, str],
+        classes: Mapping[tuple[str, int], str],
+    ) -> None:
+        self.builder, self.names, self.classes = builder, names, classes
         self.found: dict[tuple[str, float, str, tuple[float, ...]], list[ImportedLabel]] = {}
 
     def read(self, name: str, content: bytes) -> None:
@@ -85,9 +100,16 @@ class _Reader:
             if "." in person:
                 self.builder.leave_out("rows with a score: they are a detector's boxes")
                 continue
-            labels = self.found.setdefault((text_of(words[0]), at, person, box), [])
+            its_class = self._class(words[0], person)
+            labels = self.found.setdefault((text_of(words[0]), at, person, box), its_class)
             if label := self._label(action):
                 labels.append(label)
+
+    def _class(self, video: str, person: str) -> list[ImportedLabel]:
+        """What `persons.csv` says of somebody in a clip of a source video."""
+        source = video.rpartition("-c")[0] or video
+        label = self.classes.get((source, int(person)), "") if person.isdecimal() else ""
+        return [ImportedLabel("", text_of(label))] if label else []
 
     def read_proposals(self, content: bytes) -> None:
         try:

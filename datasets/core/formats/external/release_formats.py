@@ -32,36 +32,43 @@ MAX_ROWS = 5_000_000
 BATCH = 20_000
 ACTION = "action"
 COLUMNS = ["video_id", "timestamp", "person_id", "x1", "y1", "x2", "y2", "actions"]
+CLASS = "class"  # a column that is there only where not all are persons
 RATE = 30  # of our clips
 
 
 def read_parquet(files: Mapping[str, bytes]) -> ImportedDocument:
     """The rows of our Parquet files. Raises ImportFileError."""
     builder = Builder()
+    has_classes = False
     for name, content in files.items():
         try:
-            _read_table(builder, pq.ParquetFile(BytesIO(content)), name)
+            has_classes |= _read_table(builder, pq.ParquetFile(BytesIO(content)), name)
         except (pa.ArrowException, OSError, *MALFORMED) as error:
             if isinstance(error, ImportFileError):
                 raise
             raise ImportFileError(f"{name} is no Parquet of a release: {error}") from error
-    return builder.document(is_complete=True, is_release=True, of_persons=True)
+    return builder.document(is_complete=True, is_release=True, of_persons=not has_classes)
 
 
-def _read_table(builder: Builder, file: pq.ParquetFile, name: str) -> None:
+def _read_table(builder: Builder, file: pq.ParquetFile, name: str) -> bool:
+    """Add the rows of a table; return whether it says what each is."""
     if file.metadata.num_rows > MAX_ROWS:
         raise ImportFileError(f"{name} has more than {MAX_ROWS} rows")
     if lacking := [one for one in COLUMNS if one not in file.schema_arrow.names]:
         raise ImportFileError(f"{name} lacks the columns {', '.join(lacking)}")
-    for batch in file.iter_batches(BATCH, columns=COLUMNS):
+    has_classes = CLASS in file.schema_arrow.names
+    for batch in file.iter_batches(BATCH, columns=[*COLUMNS, *([CLASS] * has_classes)]):
         for row in batch.to_pylist():
             video = builder.video(text_of(row["video_id"]), TimeUnit.TIMESTAMP)
             video.width = video.height = 1
             x1, y1, x2, y2 = (number(row[side], f"{side} in {name}") for side in COLUMNS[3:7])
             labels = tuple(ImportedLabel(ACTION, text_of(one)) for one in row["actions"] or ())
+            if row.get(CLASS):
+                labels = (ImportedLabel("", text_of(row[CLASS])), *labels)
             at = number(row["timestamp"], f"a timestamp in {name}")
             key = text_of(row["person_id"])
             builder.add(video, key, ImportedBox(at, (x1, y1, x2, y2), labels))
+    return has_classes
 
 
 def read_fiftyone(files: Mapping[str, bytes]) -> ImportedDocument:

@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datasets.core.formats import ava
+from datasets.core.formats.persons_csv import PERSONS
 from qc.core.release.checks.vocabulary import vocabulary
 from qc.core.release.reader import ReleasedVideo, ReleaseReader
-from qc.core.release.records import PERSON, PERSONS
+from qc.core.release.records import PERSON
 from tracking.core.tracks_file import person_in_sentence
 
 FPS = 30

@@ -15,12 +15,12 @@ from xml.etree import ElementTree
 import numpy as np
 
 from datasets.core.formats import ava
+from datasets.core.formats.persons_csv import PERSONS
 from qc.core.release.checks import format_readers as readers
 from qc.core.release.checks.expectations import expect
 from qc.core.release.checks.format_readers import FormatPerson
 from qc.core.release.checks.proposals import persons_at
 from qc.core.release.reader import ReleaseReader
-from qc.core.release.records import PERSONS
 
 FPS = 30
 SUBSETS = {"train": "training", "val": "validation", "test": "testing"}

@@ -3,8 +3,8 @@
 import pytest
 
 from annotation.core.importing.clip_places import ClipIndex
-from annotation.core.importing.conversion import ImportChoices, convert
-from annotation.core.importing.label_mapping import suggested_mapping
+from annotation.core.importing.conversion import FollowedClasses, ImportChoices, convert
+from annotation.core.importing.label_mapping import PEOPLE, suggested_mapping
 from annotation.importers.registry import importer_of
 from annotation.importers.source_files import read_files
 from datasets.core.formats import ava
@@ -33,7 +33,7 @@ SAID = {
 WITHOUT_ACTIONS, OF_TUBES, OF_SEGMENTS = "mot", "tubes", "activitynet"
 
 
-def clips():
+def clips(classes=None):
     for place in places():
         pad = place.window.pad_seconds
         keyframes = {900 + pad + second: ANNOTATED for second in place.keyframes}
@@ -42,6 +42,7 @@ def clips():
                 900 + pad + second, person, box, ids, (1,),
                 (Origin("posture", tuple(i for i in ids if i < 3), "single", ()),
                  Origin("doing", tuple(i for i in ids if i > 3), "single", ())),
+                label=(classes or {}).get(person, "person"),
             )
             for second, person, box, ids in SAID[place.name]
         ]  # fmt: skip
@@ -51,21 +52,24 @@ def clips():
         )  # fmt: skip
 
 
-def write(folder, name):
+def write(folder, name, classes=None):
     """Write all clips into `folder` in one format; "ava" and "release" are its annotations."""
+    labels = ("person", *sorted(set((classes or {}).values())))
     folder.mkdir()
     if name in ("ava", "release"):
         with AnnotationWriter(folder, splits=["train", "val"]) as writer:
-            for clip in clips():
+            for clip in clips(classes):
                 writer.add(clip)
             writer.finish(ACTIONS)
         if name == "release":
             (folder / "manifest.json").write_text('{"format": "ava-studio-release/1"}')
         return
     writer = FORMATS[name].writer(
-        FormatContext(folder, "shop release 1", ACTIONS, GROUPS, ["train", "val"])
+        FormatContext(
+            folder, "shop release 1", ACTIONS, GROUPS, ["train", "val"], labels=labels
+        )
     )
-    for clip in clips():
+    for clip in clips(classes):
         writer.add(clip)
     writer.finish()
 
@@ -160,3 +164,35 @@ def test_a_format_is_read_back_to_the_same_rows(tmp_path, name):
             for clip, rows in expected.items()
         }
     assert found == expected
+
+
+@pytest.mark.parametrize("name", ["ava", "release", *FORMATS])
+def test_classes_are_read_back_where_a_format_has_them(tmp_path, name):
+    """Person 2 and 3 are vehicles; nobody is where anybody of another class was tracked."""
+    vehicles = {2: "vehicle", 3: "vehicle"}
+    write(tmp_path / name, name, vehicles)
+    files = read_files(tmp_path / name)
+    document = importer_of(files).read(files)
+    words = {"person": PEOPLE, "vehicle": ()}
+    mapping = suggested_mapping(document, GROUPS, NAMES, words)
+    has_classes = name not in ("kinetics", OF_TUBES, OF_SEGMENTS)
+    assert (mapping.get("vehicle") == "vehicle") is has_classes
+    subjects = dict.fromkeys(document.subjects(), "everybody")
+    choices = ImportChoices(mapping=mapping, subjects=subjects)
+    its_classes = FollowedClasses(tuple(words), dict.fromkeys(SAID, vehicles))
+    outcome = convert(document, ClipIndex(places()), given(), GROUPS, choices, its_classes)
+    found = {
+        (clip, track.shapes[0].attributes[PERSON_ID], track.label)
+        for clip, its in outcome.clips.items() for track in its.document.tracks
+    }  # fmt: skip
+    assert found == {
+        (clip, str(person), vehicles.get(person, "person"))
+        for clip, rows in SAID.items() for _, person, _, ids in rows
+        if ids or name not in (OF_TUBES, "ava", "kinetics")
+    }  # fmt: skip
+    # Persons alone are followed: what is none is left out.
+    mapping = suggested_mapping(document, GROUPS, NAMES)
+    outcome = convert(
+        document, ClipIndex(places()), given(), GROUPS, ImportChoices(mapping, subjects)
+    )
+    assert (list(outcome.clips) == ["shop-c0000"]) is has_classes
