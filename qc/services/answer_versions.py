@@ -18,6 +18,7 @@ from qc.core.annotator_keys import annotator_key
 from qc.core.consensus.identity import DrawnBoxes
 from qc.models import AgreementReport, Consensus
 from tracking.core.tracks_file import PERSON
+from tracking.person_classes import classes_in
 
 ClipWork = TypeVar("ClipWork", AgreementReport, Consensus)
 
@@ -34,7 +35,7 @@ class ClipAnswers:
         versions: One of each annotator, by the key of who finished it.
         drawn: Every box; its annotators are places in `versions`.
         answers: Of each box.
-        labels: What each box is, of those that the annotator drew.
+        labels: What each box is.
     """
 
     clip: Clip
@@ -175,14 +176,16 @@ def read_clip_answers(row: AgreementReport | Consensus) -> ClipAnswers:
             "label",
         )
     )  # fmt: skip
+    classes = classes_in(clip.video_id)
+    labels = [row[9] or classes.get(row[3] or 0, PERSON) for row in rows]
     drawn = DrawnBoxes(
         seconds=np.array([row[1] for row in rows], dtype=np.int64),
         annotators=np.array([places[row[0]] for row in rows], dtype=np.int64),
         tracks=np.array([row[2] for row in rows], dtype=np.int64),
         person_ids=np.array([row[3] or 0 for row in rows], dtype=np.int64),
         boxes=np.array([row[4:8] for row in rows], dtype=np.float64).reshape(-1, 4),
+        classes=np.unique(np.array(labels, dtype=str), return_inverse=True)[1].astype(np.int64),
     )
-    labels = [row[9] or PERSON for row in rows]
     return ClipAnswers(clip, versions, drawn, [row[8] for row in rows], labels)
 
 

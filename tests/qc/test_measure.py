@@ -111,7 +111,8 @@ def test_a_mistake_names_what_is_no_person_by_its_class(dataset, run, key):
     check(dataset, run, "ann", WALK)
     given = Annotation.objects.filter(version__author__name="ann", second=2)
     given.filter(person_id__in=(1, 2)).update(answers=SIT)
-    given.first().version.annotations.create(second=2, track=8, answers=SIT, **place)
+    drawn = {"track": 8, "label": "vehicle", "answers": SIT} | place
+    given.first().version.annotations.create(second=2, **drawn)
     measure_all()
     [row] = gold_rows(dataset)
     assert [one.person for one in row.mistakes] == ["P1", "P2 vehicle", "drawn 9 vehicle"]

@@ -1,13 +1,14 @@
 """Identity across annotators: the boxes of a clip, matched into persons.
 
-Boxes of different annotators at one keyframe show the same person if they match (IoU). The
-person has the id of the pre-annotation; persons that annotators drew are joined over the
-keyframes by the tracks they were drawn with. Tracks alone join nothing between annotators.
+Boxes of different annotators at one keyframe show the same person if they match (IoU) and are
+of one class. The person has the id of the pre-annotation; persons that annotators drew are
+joined over the keyframes by the tracks they were drawn with. Tracks alone join nothing between
+annotators.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from qc.core.box_matching import MIN_IOU, best_pairs
 from qc.core.consensus.answer_votes import fuse_boxes
 from tracking.core.boxes import Boxes, pairwise_iou
+from tracking.core.tracks_file import PERSON
 
 MIN_IOU_SAME_ID = 0.2  # boxes with the same id that match less are of two persons
 
@@ -32,6 +34,7 @@ class DrawnBoxes:
         tracks: Track in that annotator's file.
         person_ids: Of the pre-annotation; 0 for a person the annotator drew.
         boxes: Shape `(n, 4)`.
+        classes: What each is, as a number; empty: all are the same.
     """
 
     seconds: NDArray[np.int64]
@@ -39,6 +42,13 @@ class DrawnBoxes:
     tracks: NDArray[np.int64]
     person_ids: NDArray[np.int64]
     boxes: Boxes
+    classes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def are_one_class(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether rows `a`, shape `(N,)`, and `b`, `(M,)`, are of one class: `(N, M)`."""
+        if not len(self.classes):
+            return np.ones((len(a), len(b)), dtype=bool)
+        return np.equal.outer(self.classes[a], self.classes[b])
 
     def who(self, rows: Rows) -> set[int]:
         return set(self.annotators[rows].tolist())
@@ -63,6 +73,7 @@ class IdentifiedBox(NamedTuple):
     second: int
     person_id: int
     box: NDArray[np.float64]
+    label: str = PERSON
 
 
 def identify_persons(drawn: DrawnBoxes) -> list[MatchedPerson]:
@@ -137,6 +148,7 @@ def _links(
     for i, first in enumerate(of):
         for second in of[i + 1 :]:
             iou = pairwise_iou(drawn.boxes[first], drawn.boxes[second])
+            iou = np.where(drawn.are_one_class(first, second), iou, 0.0)
             ids = drawn.person_ids[first][:, None], drawn.person_ids[second][None, :]
             # Where persons overlap, the pre-annotation's id tells them apart.
             same = (ids[0] == ids[1]) & (ids[0] > 0) & (iou >= MIN_IOU)
@@ -162,6 +174,8 @@ def _joined(
 def _may_be_one(drawn: DrawnBoxes, there: Rows, rows: Rows) -> bool:
     """Whether both may be one person that was only drawn differently."""
     if drawn.who(there) & drawn.who(rows):
+        return False
+    if not drawn.are_one_class(np.array(there[:1]), np.array(rows[:1])).all():
         return False
     fused = fuse_boxes(drawn.boxes[there])[None], fuse_boxes(drawn.boxes[rows])[None]
     return bool(pairwise_iou(*fused)[0, 0] >= MIN_IOU_SAME_ID)
@@ -257,18 +271,21 @@ def _by_appearance(drawn: DrawnBoxes, persons: list[dict[int, Rows]]) -> list[di
 
 
 def continued_ids(
-    boxes: Mapping[int, Mapping[int, NDArray[np.float64]]], before: Sequence[IdentifiedBox]
+    boxes: Mapping[int, Mapping[int, NDArray[np.float64]]],
+    before: Sequence[IdentifiedBox],
+    labels: Mapping[int, str] | None = None,
 ) -> dict[int, int]:
     """Which drawn person goes on under which earlier id: those that match at most keyframes.
 
     Args:
         boxes: Of `boxes_of_drawn`.
         before: Drawn persons with ids, at each of their keyframes.
+        labels: What each drawn person is; None if all are persons. An id stays of its class.
     """
     matches: Counter[tuple[int, int]] = Counter()
     for known in before:
         for person, places in boxes.items():
-            if known.second in places:
+            if known.second in places and known.label == (labels or {}).get(person, PERSON):
                 iou = pairwise_iou(places[known.second][None], known.box[None])[0, 0]
                 matches[person, known.person_id] += bool(iou >= MIN_IOU)
     ids: dict[int, int] = {}

@@ -167,9 +167,8 @@ def score_version(
     added = unanswered = 0
     for second in sorted({one.second for one in (*known, *given)}):
         here, there = _at(second, known), _at(second, given)
-        found = match_boxes([one.box for one in here], [one.box for one in there])
-        added += len(there) - len(found.pairs)
-        partner = dict(found.pairs)
+        partner = _partners(here, there)
+        added += len(there) - len(partner)
         for place, one in enumerate(here):
             sums = persons.setdefault(one.person, GoldPerson())
             sums.known += 1
@@ -240,6 +239,19 @@ def gold_drift(scores: Sequence[VersionScore]) -> GoldDrift | None:
     late, early = (parts.sum(axis=0) / wholes.sum(axis=0)).tolist()
     interval = difference_estimate(parts, wholes).interval
     return GoldDrift(early, late, interval) if interval else None
+
+
+def _partners(here: Sequence[AnnotatedBox], there: Sequence[AnnotatedBox]) -> dict[int, int]:
+    """Which box there shows who is known here: one to one, of one class."""
+    found: dict[int, int] = {}
+    for label in sorted({one.label for one in here}):
+        known, given = (
+            [place for place, one in enumerate(boxes) if one.label == label]
+            for boxes in (here, there)
+        )
+        matched = match_boxes([here[p].box for p in known], [there[p].box for p in given])
+        found |= {known[a]: given[b] for a, b in matched.pairs}
+    return found
 
 
 def _at(second: int, version: Sequence[AnnotatedBox]) -> list[AnnotatedBox]:

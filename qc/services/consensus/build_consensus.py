@@ -181,14 +181,15 @@ def _number_drawn(consensus: Consensus, inputs: _Inputs) -> dict[int, int]:
     boxes = boxes_of_drawn(inputs.persons, inputs.answers.drawn)
     rows = {row.person_id: row for row in VideoPerson.objects.filter(clip=clip)}
     before = [
-        IdentifiedBox(int(second), row.person_id, np.array(box))
+        IdentifiedBox(int(second), row.person_id, np.array(box), row.label)
         for row in sorted(rows.values(), key=lambda one: one.person_id)
         for second, box in row.boxes.items()
     ]
-    numbers = continued_ids(boxes, before)
+    labels = {person: _label_of_drawn(inputs, person) for person in boxes}
+    numbers = continued_ids(boxes, before, labels)
     new = sorted(boxes.keys() - numbers.keys(), reverse=True)
     for person in new:
-        row = VideoPerson.draw(clip, _label_of_drawn(inputs, person))
+        row = VideoPerson.draw(clip, labels[person])
         numbers[person], rows[row.person_id] = row.person_id, row
     if not Consensus.objects.filter(clip=clip, pk__gt=consensus.pk).exists():
         shown = {

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from qc.core.consensus.identity import (
@@ -38,6 +40,42 @@ def continued(*rows, before):
     """The earlier number of each drawn person that goes on."""
     table = drawn(*rows)
     return continued_ids(boxes_of_drawn(identify_persons(table), table), before)
+
+
+PERSONS, VEHICLES = 0, 1
+
+
+def with_classes(classes, *rows):
+    return replace(drawn(*rows), classes=np.array(classes))
+
+
+def test_boxes_of_two_classes_are_never_one():
+    rows = [(2, ANN, 0, 0, LEFT), (2, BOB, 4, 0, moved(LEFT, 3))]
+    assert [len(one.rows) for one in gathered(*rows)] == [2]
+    apart = with_classes([PERSONS, VEHICLES], *rows)
+    assert [len(one.rows) for one in identify_persons(apart)] == [1, 1]
+    same = with_classes([VEHICLES, VEHICLES], *rows)
+    assert [len(one.rows) for one in identify_persons(same)] == [2]
+
+
+def test_a_drawn_vehicle_is_not_the_person_who_was_tracked_there():
+    rows = [
+        (second, who, 0, number, LEFT if second < 4 else moved(LEFT, 20 * (who == BOB)))
+        for second in (2, 3, 4) for who, number in ((ANN, 7), (BOB, 0))
+    ]  # fmt: skip
+    assert {one.person_id for one in gathered(*rows)} == {7}
+    found = identify_persons(with_classes([PERSONS, VEHICLES] * 3, *rows))
+    assert [(one.second, one.person_id, one.rows) for one in found] == [
+        (2, -1, (1,)), (2, 7, (0,)), (3, -1, (3,)), (3, 7, (2,)), (4, -1, (5,)), (4, 7, (4,)),
+    ]  # fmt: skip
+
+
+def test_a_drawn_one_keeps_its_number_only_as_what_it_was():
+    table = drawn((2, ANN, 0, 0, LEFT))
+    boxes = boxes_of_drawn(identify_persons(table), table)
+    before = [IdentifiedBox(2, 9, np.array(LEFT), "vehicle")]
+    assert continued_ids(boxes, before) == {}
+    assert continued_ids(boxes, before, {-1: "vehicle"}) == {-1: 9}
 
 
 def test_nobody_is_nobody():

@@ -25,6 +25,14 @@ def of(known, given_answers):
     return score_version([shown(known)], [shown(given_answers)], GROUPS)
 
 
+def test_a_vehicle_is_no_answer_about_the_person_in_it():
+    person, vehicle = shown(), shown()._replace(label="vehicle", person_id=2)
+    found = gold_score([score_version([person], [vehicle], GROUPS)])
+    assert (found.found.share.value, found.added) == (0.0, 1)
+    both = gold_score([score_version([person, vehicle], [vehicle, person], GROUPS)])
+    assert (both.found.share.value, both.answers.share.value) == (1.0, 1.0)
+
+
 def test_the_same_answers_are_all_right():
     found = gold_score([score_version([shown()], [shown()], GROUPS)])
     assert (found.answers.share.value, found.found.share.value) == (1.0, 1.0)
