@@ -1,4 +1,4 @@
-"""The product as users run it: `manage.py up` in its own process and data folder."""
+"""Servers of tests, and the product as users run it: `manage.py up` in its own process."""
 
 import http.client
 import os
@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.video_files import make_video_file
 
@@ -24,11 +25,49 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+class Watchdog:
+    """Kills the process `pid` when this process has ended, also when it was killed."""
+
+    def __init__(self, pid: int) -> None:
+        self._process = subprocess.Popen(  # its input ends with this process
+            ["sh", "-c", 'read -r _; kill -KILL "$1"', "sh", str(pid)], stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+
+    def end(self) -> None:
+        """Kill nothing: the process has ended."""
+        self._process.kill()
+        self._process.communicate()
+
+
+class ServerProcess(subprocess.Popen[Any]):
+    """A process that ends with the tests, also when they are killed."""
+
+    def __init__(self, command: list[str], **options: Any) -> None:
+        super().__init__(command, **options)
+        self._watchdog: Watchdog | None = Watchdog(self.pid)
+
+    def poll(self) -> int | None:
+        return self._ended(super().poll())
+
+    def wait(self, timeout: float | None = None) -> int:
+        code = super().wait(timeout)
+        self._ended(code)
+        return code
+
+    def _ended(self, code: int | None) -> int | None:
+        if code is not None:
+            watchdog, self._watchdog = self._watchdog, None
+            if watchdog:
+                watchdog.end()
+        return code
+
+
 @contextmanager
 def running_up(data: Path, port: int, **settings: str) -> Iterator[subprocess.Popen[str]]:
     """`up` on `port`, with SQLite in `data`; killed at the end."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AVA_")} | settings
-    process = subprocess.Popen(
+    process = ServerProcess(
         [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(port)],
         env=environment
         | {"AVA_DATA_DIR": str(data), "OMP_NUM_THREADS": "1", "AVA_MEASURE_DETECTORS": "0"},

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from tests.server_process import free_port, wait_until
+from tests.server_process import ServerProcess, Watchdog, free_port, wait_until
 from tests.system.s3_server import Bucket, settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,9 +80,11 @@ class Postgres:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c max_connections=200"
         options += " -c unix_socket_directories=''"
         self._control("start", "-o", options, "-l", str(self.folder / "log"))
+        self._watchdog = Watchdog(int((self.folder / "postmaster.pid").read_text().split()[0]))
 
     def go(self, how: str) -> None:
         """Stop it: `fast` asks its clients to leave, `immediate` is a crash."""
+        self._watchdog.end()
         self._control("stop", "-m", how)
 
     def end_connections(self) -> None:
@@ -108,7 +110,7 @@ class Redis:
 
     def __init__(self) -> None:
         self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ServerProcess | None = None
         self.come()
 
     @property
@@ -116,7 +118,7 @@ class Redis:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def come(self) -> None:
-        self._process = subprocess.Popen(
+        self._process = ServerProcess(
             [program("redis-server"), "--port", str(self.port), "--save", "", "--appendonly",
              "no", "--bind", "127.0.0.1"], cwd="/", **QUIET,
         )  # fmt: skip
@@ -179,7 +181,7 @@ class Programs:
             "cpu": [*celery, "worker", "-Q", "cpu", "-n", "cpu@chaos", "-c", "2"],
             "gpu": [*celery, "worker", "-Q", "gpu", "-n", "gpu@chaos", "-c", "1"],
         }  # fmt: skip
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, ServerProcess] = {}
         self._environment, self._folder = environment, folder
         self._is_over = threading.Event()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
@@ -191,7 +193,7 @@ class Programs:
                 running = self.processes.get(name)
                 if running is None or running.poll() is not None:
                     with (self._folder / f"{name}.log").open("ab") as log:
-                        self.processes[name] = subprocess.Popen(
+                        self.processes[name] = ServerProcess(
                             command, cwd=ROOT, env=self._environment, stdout=log, stderr=log,
                             start_new_session=True,
                         )  # fmt: skip

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.server_process import ServerProcess
+
 WEED = shutil.which(
     "weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 )
@@ -34,12 +36,12 @@ class Bucket:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port, *self.others = free_ports(6)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: ServerProcess | None = None
 
     def come(self) -> None:
         names = ("master", "volume", "filer", "webdav", "admin")
         ports = [f"-{name}.port={port}" for name, port in zip(names, self.others, strict=True)]
-        self.process = subprocess.Popen(
+        self.process = ServerProcess(
             [WEED, "mini", f"-dir={self.folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
              f"-s3.port={self.port}", "-bucket=ava", "-s3.port.iceberg=0", "-s3.port.lance=0",
              "-webdav=false", "-admin.ui=false", *ports],

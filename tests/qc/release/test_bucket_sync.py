@@ -3,7 +3,6 @@
 import json
 import shutil
 import socket
-import subprocess
 import sys
 import time
 from io import StringIO
@@ -23,6 +22,7 @@ from qc.services.release.bucket_sync import SyncError, request_sync, sync_releas
 from qc.services.release.make_release import make_release, request_release
 from tests import make
 from tests.qc.release.corner import folder_of, made
+from tests.server_process import ServerProcess
 
 pytestmark = pytest.mark.django_db
 WEED = shutil.which("weed", path=str(Path(sys.executable).parent))
@@ -48,7 +48,7 @@ def s3(tmp_path_factory):
     names = ("master", "volume", "filer", "s3", "webdav", "admin")
     ports = {name: free_port() for name in names}
     with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
+        server = ServerProcess(
             [WEED, "mini", f"-dir={folder}", "-ip=127.0.0.1",
              *(f"-{name}.port={port}" for name, port in ports.items())],
             env={"AWS_ACCESS_KEY_ID": KEYS["access_key"],
