@@ -30,6 +30,7 @@ from annotation.core.importing.conversion import (
 from annotation.core.importing.label_mapping import (
     LEFT_OUT,
     PEOPLE,
+    VEHICLES,
     Classes,
     MappingError,
     checked_mapping,
@@ -58,10 +59,6 @@ from tracking.core.tracks_file import PERSON
 from tracking.detectors.class_names import GROUPS
 from tracking.person_classes import classes_by_video
 
-VEHICLES = (  # what tools call them besides the classes of COCO
-    "bike", "motorbike", "scooter", "moped", "van", "lorry", "pickup", "suv", "taxi", "cab",
-    "automobile", "trailer", "tram", "tractor", "vehicles", "cars", "non motorized vehicle",
-)  # fmt: skip
 MAX_SHOWN = 500  # videos, labels and clips of a preview or report
 WITHDRAWN = gettext_noop("Withdrawn: the import that it came with was undone.")
 

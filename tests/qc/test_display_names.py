@@ -51,6 +51,12 @@ def pages(client, reviewer, dataset, tasks):
     return page
 
 
+def draw_vehicle(clip):
+    """As if what was drawn, P3, had been drawn as a vehicle."""
+    Annotation.objects.filter(track=9).update(label="vehicle")
+    clip.video.persons.filter(person_id=3).update(label="vehicle")
+
+
 def test_a_person_that_annotators_drew_has_the_next_number(pages, clip, reviewer):
     assert ConsensusBox.objects.filter(person_id=3).exists()
     adjudicate(
@@ -65,7 +71,7 @@ def test_a_person_that_annotators_drew_has_the_next_number(pages, clip, reviewer
 def test_what_is_no_person_is_called_what_it_is(pages, clip, reviewer):
     pages_of_persons = pages("clip", clip.name)
     assert "vehicle" not in pages_of_persons
-    clip.video.persons.filter(person_id=3).update(label="vehicle")
+    draw_vehicle(clip)
     adjudicate(
         clip, second=2, person_id=3, group="object_manipulation", actions=["wave"],
         user=reviewer,
@@ -78,13 +84,14 @@ def test_what_is_no_person_is_called_what_it_is(pages, clip, reviewer):
 
 
 def test_whether_it_is_one_is_asked_by_its_class(pages, clip, reviewer):
-    clip.video.persons.filter(person_id=3).update(label="vehicle")
+    draw_vehicle(clip)
     ConsensusBox.objects.filter(person_id=3).update(status="disputed")
     key = f"{clip.name}.3.~person.2"
     asked = pages("adjudication", at=key)
     assert "Is this right: vehicle?" in asked
     assert "No vehicle" in asked
     assert "Is this a person?" not in asked
+    assert "annotators have this: vehicle; more than half must." in asked
     with acting(reviewer):
         adjudicate(clip, second=2, person_id=3, is_person=False, user=reviewer)
     assert "No vehicle" in pages("decisions")

@@ -24,6 +24,10 @@ PEOPLE = (
 )  # fmt: skip
 
 
+VEHICLES = (  # what tools call them besides the classes of COCO
+    "bike", "motorbike", "scooter", "moped", "van", "lorry", "pickup", "suv", "taxi", "cab",
+    "automobile", "trailer", "tram", "tractor", "vehicles", "cars", "non motorized vehicle",
+)  # fmt: skip
 CLASS_ATTRIBUTES = ("class", "category", "label", "type", "kind", "object", "object type")
 
 Classes = Mapping[str, Collection[str]]  # a class that is followed -> words that mean it

@@ -110,7 +110,7 @@ class Command(BaseCommand):
             f"{preview['persons']} tracked and {preview['drawn']} drawn persons."
         )
         if counts := preview.get("class_counts"):
-            words = ", ".join(f"{count} {name}" for name, count in counts.items())
+            words = ", ".join(f"{name} {count}" for name, count in counts.items())
             self.stdout.write(f"By class: {words}.")
         for one in preview["labels"]:
             self.stdout.write(f"  {one['text']} ({one['count']}) = {one['meaning']}")

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from datasets.core.translation import ngettext
+from tracking.core.tracks_file import PERSON
 
 Status = Literal["agreed", "disputed", "dropped"]
 
@@ -37,12 +38,22 @@ def is_quorum(count: int, annotators: int) -> bool:
     return 2 * count > annotators
 
 
-def why_disputed(drawers: int, annotators: int) -> str:
-    """Why it is a question whether there is a person.
+def why_disputed(drawers: int, annotators: int, label: str = PERSON) -> str:
+    """Why it is a question whether there is one of the class `label`.
 
-    >>> why_disputed(1, 2)
-    '1 of 2 annotators has this person; more than half must.'
+    >>> why_disputed(1, 2), why_disputed(2, 4, "vehicle")
+    ('1 of 2 annotators has this person; more than half must.', \
+'2 of 4 annotators have this: vehicle; more than half must.')
     """
+    if label != PERSON:
+        sentence = ngettext(
+            "%(drawers)s of %(annotators)s annotators has this: %(class)s; more than half "
+            "must.",
+            "%(drawers)s of %(annotators)s annotators have this: %(class)s; more than half "
+            "must.",
+            drawers,
+        )
+        return sentence % {"drawers": drawers, "annotators": annotators, "class": label}
     sentence = ngettext(
         "%(drawers)s of %(annotators)s annotators has this person; more than half must.",
         "%(drawers)s of %(annotators)s annotators have this person; more than half must.",

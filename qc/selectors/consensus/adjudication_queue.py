@@ -314,7 +314,7 @@ def _person_item(
     ]
     reason = ""
     if box.status == ConsensusBox.Status.DISPUTED:
-        reason = why_disputed(len(drawn), len(answers))
+        reason = why_disputed(len(drawn), len(answers), label)
     return AdjudicationItem(key, box, None, answers, given, [], [], reason)
 
 

@@ -32,14 +32,18 @@ class RulesRow(NamedTuple):
         return self.rule.name.replace("-", " ")
 
     @property
-    def sentences(self) -> list[list[tuple[str, str]]]:
-        """The messages of a finding: texts, each with the placeholder behind it."""
-        found = [self.rule.sentence]
-        if self.has_classes and self.rule.class_sentence:
-            found.append(self.rule.class_sentence)
-        return [
-            [(text, word or "") for text, word, _, _ in Formatter().parse(one)] for one in found
-        ]
+    def sentence(self) -> list[tuple[str, str]]:
+        """The message of a finding: texts, each with the placeholder behind it."""
+        return _parts(self.rule.sentence)
+
+    @property
+    def class_sentence(self) -> list[tuple[str, str]]:
+        """The same of what is no person; empty if it is the same, or persons are followed."""
+        return _parts(self.rule.class_sentence) if self.has_classes else []
+
+
+def _parts(sentence: str) -> list[tuple[str, str]]:
+    return [(text, word or "") for text, word, _, _ in Formatter().parse(sentence)]
 
 
 def rules_of(dataset: Dataset, found: Mapping[str, int]) -> list[RulesRow]:

@@ -38,17 +38,13 @@ export class Header {
 
   /**
    * @param {{ name: string, order: number, count: number, second: number, nth: number, seconds: number } | null} place
+   * @param {boolean} isOfPersons whether persons alone are followed
    */
-  showPlace(place) {
-    setText(
-      part(document, "show", "place"),
-      place
-        ? fill(
-            gettext("person %(order)s of %(count)s · second %(second)s (%(nth)s of %(seconds)s)"),
-            place,
-          )
-        : "",
-    );
+  showPlace(place, isOfPersons) {
+    const text = isOfPersons
+      ? gettext("person %(order)s of %(count)s · second %(second)s (%(nth)s of %(seconds)s)")
+      : gettext("%(name)s, %(order)s of %(count)s · second %(second)s (%(nth)s of %(seconds)s)");
+    setText(part(document, "show", "place"), place ? fill(text, place) : "");
     setText(
       part(document, "show", "person"),
       place ? fill(gettext("%(name)s · %(order)s of %(count)s · second %(second)s"), place) : "",

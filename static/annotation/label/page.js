@@ -16,7 +16,15 @@ import { drawRemarks } from "./remarks.js";
 import { Labelling } from "./segments.js";
 import { listenToTouch, personPicker, Stage } from "./stage.js";
 import { Stills } from "./stills.js";
-import { limitText, personColour, personName, sameText, spokenPlace, titleOf } from "./texts.js";
+import {
+  isOfPersons,
+  limitText,
+  personColour,
+  personName,
+  sameText,
+  spokenPlace,
+  titleOf,
+} from "./texts.js";
 import {
   choiceAt,
   groupToOpen,
@@ -169,7 +177,7 @@ export class LabelPage {
     this.display.show(null);
     this.stage.person = null;
     this.lanes?.mark(null);
-    this.header.showPlace(null);
+    this.header.showPlace(null, true);
     setText(part(this.root, "show", "same-as"), gettext("Nobody here"));
     this.root.dataset.place = "";
     const text = this.data.task.is_blind
@@ -349,14 +357,15 @@ export class LabelPage {
     const same = sameText(name, { isInside, before, isOffered });
     setText(part(this.root, "show", "same-as"), same);
     const persons = work.persons();
-    this.header.showPlace({
+    const place = {
       name,
       order: persons.indexOf(at.person) + 1,
       count: persons.length,
       second: at.second,
       nth: seconds.indexOf(at.second) + 1,
       seconds: seconds.length,
-    });
+    };
+    this.header.showPlace(place, isOfPersons(work));
     this.stage.paint();
     this.root.dataset.place = `${at.person} ${at.second}`;
     this.root.dataset.open = groups[this.open]?.name ?? "";

@@ -192,7 +192,7 @@ def test_the_page_offers_classes_and_says_how_many_of_each(client, dataset, tmp_
     page = client.get(address).text
     for meaning in ("person", "vehicle", "any class", "left out"):
         assert f">{meaning}</option>" in page
-    assert "1 person, 0 vehicle" in " ".join(page.split())
+    assert "person: 1, vehicle: 0" in " ".join(page.split())
     labels = [one["text"] for one in row.preview["labels"]]
     assert row.preview["labels"][labels.index("forklift")]["meaning"] == "left out"
     client.post(address, {f"label-{labels.index('forklift')}": "vehicle", "again": "1"})
