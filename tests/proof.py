@@ -115,8 +115,8 @@ def parts(is_wanted: Callable[[str], bool]) -> Iterator[Part]:
     yield Part("upgrade, backup, restore: both ways", upgrade, SERVICES)
     pages = [python, "-m", "tests", "-q", "tests/pages/test_all_pages_in_browser.py"]
     yield Part("axe on all pages", pages, {"CI": "1", "AVA_TEST_ALL_PAGES": "1"})
-    if fuzz := sorted(str(path) for path in (ROOT / "tests").rglob("*fuzz*.py")):
-        yield Part("API fuzzing", [python, "-m", "tests", "-q", *fuzz], {"CI": "1"})
+    schema = [python, "-m", "tests", "-q", "tests/api/test_schema.py"]
+    yield Part("API fuzzing", schema, {"CI": "1"})
     run = ["tests/system/test_containers.py", "tests/workers/test_compose.py"]
     yield Part("commands of the containers", [python, "-m", "tests", "-q", *run], SERVICES)
     yield Part("chaos", [python, "-m", "tests.chaos"])
