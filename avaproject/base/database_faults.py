@@ -25,13 +25,13 @@ def has_lost_connection(error: BaseException) -> bool:
     """
     if not isinstance(error, FAULTS) or connection.in_atomic_block:
         return False
-    if not _is_of_connection(error) and connection.is_usable():
+    if not is_of_connection(error) and connection.is_usable():
         return False
     connection.close()
     return True
 
 
-def _is_of_connection(error: BaseException) -> bool:
+def is_of_connection(error: BaseException) -> bool:
     """Whether PostgreSQL or its client names the connection: another may be open by now."""
     code = getattr(error.__cause__, "pgcode", "")  # None where the server sent nothing
     return isinstance(error, OperationalError) and (
