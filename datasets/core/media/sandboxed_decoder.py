@@ -8,6 +8,7 @@ parent is killed, the kernel kills the child (Linux), and so does the closed pip
 """
 
 import ctypes
+import errno
 import json
 import logging
 import os
@@ -317,13 +318,19 @@ def main() -> None:
         send(result=made or {"restrictions": restrictions._asdict()})
     except MediaError as error:
         send(error=str(error))
-    except (MemoryError, av.error.ExternalError):  # raised by the encoder
-        most = resources.most_memory
-        send(error=f"{name} needs more than {most} to decode (AVA_DECODE_MEMORY)")
+    except (MemoryError, ImportError, av.error.ExternalError):  # of the encoder, or a module
+        send(error=_too_large(name, resources))
     except OSError as error:
-        send(os_error=[error.errno, error.strerror, str(error.filename or target)])
+        if error.errno == errno.ENOMEM:
+            send(error=_too_large(name, resources))
+        else:
+            send(os_error=[error.errno, error.strerror, str(error.filename or target)])
     except Exception:  # noqa: BLE001  the parent raises it
         send(traceback=traceback.format_exc())
+
+
+def _too_large(name: str, resources: ResourceLimits) -> str:
+    return f"{name} needs more than {resources.most_memory} to decode (AVA_DECODE_MEMORY)"
 
 
 def _execute(
