@@ -15,9 +15,9 @@ from avaproject.base.storage import StorageError, local_path
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import BundleImport, Clip, Dataset, Video
-from tracking.core.appearance import likeness
 from tracking.core.doubts import DOUBTFUL
 from tracking.core.image_grid import best_over_time
+from tracking.core.looks import likeness
 from tracking.core.person_spans import PersonSpan
 from tracking.core.tracks_file import Track, TracksFile, TracksFileError, load, with_class
 from tracking.models import (

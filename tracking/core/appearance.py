@@ -1,36 +1,19 @@
-"""Appearance: what people look like, to tell whether a track still shows the same person.
-
-A look is an array of shape `(P, D)`: P parts of a person, each a vector of length 1, or of
-zeros where the part cannot be seen. The likeness of two is the mean product of the parts that
-both show: 1 for the same, 0 for nothing in common. The built-in look is a histogram of
-colours in four stripes from head to feet; a re-identification model gives one part.
+"""Appearance: whether a track still shows the same person.
 
 No limit is fixed for a camera or a model: each clip says how much people change who are in
 plain view all the time, and how alike different people are, who are seen at the same time. Only
 who is less alike than both is taken for somebody else.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from tracking.core.boxes import Boxes, Detections, area
+from tracking.core.looks import Describe, Image, likeness, mean_look, unit
 from tracking.core.tracks_file import Track
-
-Looks = NDArray[np.float32]  # (N, P, D)
-Image = NDArray[np.uint8]
-Describe = Callable[[Image, Boxes], Looks]
-
-STRIPES = 4
-ROWS, COLUMNS = 12, 16  # pixels of a stripe
-CENTRE = 0.7  # share of a box's width that is looked at
-BODY_RATIO = 1.8  # height of a body by the width of its box; a shorter box shows a part of it
-MIN_VISIBLE = 0.5  # of a stripe
-DARK, GREY, GREYS, HUES = 45, 55, (110, 180), 12
-BINS = 1 + len(GREYS) + 1 + 2 * HUES
 
 MIN_SCORE = 0.25  # of a detection whose look counts, and that covers others
 COVERED = 0.35  # share of a box behind other boxes, from which on it shows somebody else, too
@@ -43,64 +26,13 @@ DIFFERENT_QUANTILE = 0.9  # of the likenesses of different people, who are seen 
 CHANGE_QUANTILE = 0.75  # the same for a change in plain view, which is rarer
 MIN_DIFFERENT, MAX_DIFFERENT = 10, 2000  # pairs of them that are needed, and that are looked at
 DEFAULT_LIMIT = 0.55
-RETURN_QUANTILE = 0.5  # of the same people, for who returns where few different are seen
 
 
 class ClipLimits(NamedTuple):
     """How alike the same people look in a clip."""
 
     same: float  # whoever is less alike after an event is somebody else
-    returning: float  # whoever is more alike may have returned, where few others are seen
     change: float = 0.0  # whoever is less alike in plain view is somebody else
-
-
-def describe(image: Image, boxes: Boxes) -> Looks:
-    """The features of the people in `boxes`, by colour: shape `(N, 4, 28)`.
-
-    Args:
-        image: RGB, shape `(height, width, 3)`.
-        boxes: Shape `(N, 4)`, pixels; parts outside of the image are not looked at.
-
-    >>> image = np.zeros((40, 40, 3), np.uint8)
-    >>> describe(image, np.array([[0.0, 0, 10, 40]]))[0, :, 0]
-    array([1., 1., 1., 1.], dtype=float32)
-    """
-    if not len(boxes):
-        return np.zeros((0, STRIPES, BINS), np.float32)
-    height, width = image.shape[:2]
-    patches = np.zeros((len(boxes), STRIPES, ROWS, COLUMNS, 3), np.uint8)
-    seen = np.zeros((len(boxes), STRIPES), bool)
-    for number, (x1, y1, x2, y2) in enumerate(boxes.tolist()):
-        stripe = max(y2 - y1, BODY_RATIO * (x2 - x1)) / STRIPES
-        inset = (1 - CENTRE) / 2 * (x2 - x1)
-        left, right = max(0, round(x1 + inset)), min(width, round(x2 - inset))
-        if right <= left:
-            continue
-        for part in range(STRIPES):
-            top, bottom = y1 + part * stripe, min(y1 + (part + 1) * stripe, y2, height)
-            if bottom - max(top, 0) < max(MIN_VISIBLE * stripe, 1):
-                continue
-            crop = image[max(0, round(top)) : max(round(bottom), round(top) + 1), left:right]
-            if crop.size:
-                patches[number, part] = cv2.resize(
-                    crop, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA
-                )
-                seen[number, part] = True
-    bins = _bins(patches.reshape(-1, COLUMNS, 3)).reshape(len(boxes) * STRIPES, -1)
-    offsets = np.arange(len(bins))[:, None] * BINS
-    counts = np.bincount((bins + offsets).ravel(), minlength=len(bins) * BINS)
-    features = np.sqrt(counts.reshape(-1, BINS) / (ROWS * COLUMNS)).astype(np.float32)
-    return features.reshape(len(boxes), STRIPES, BINS) * seen[..., None]
-
-
-def _bins(rgb: Image) -> NDArray[np.int64]:
-    """The colour of each pixel: dark, one of some greys, or a dark or light hue."""
-    hue, saturation, value = np.moveaxis(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV), -1, 0)
-    grey = 1 + np.digitize(value, GREYS)
-    first = 2 + len(GREYS)
-    colour = first + 2 * (hue.astype(np.int64) * HUES // 180) + (value > GREYS[0])
-    found = np.where(saturation < GREY, grey, colour)
-    return np.where(value < DARK, 0, found)
 
 
 def describe_clearly(image: Image, found: Detections, describe: Describe) -> Detections:
@@ -111,32 +43,6 @@ def describe_clearly(image: Image, found: Detections, describe: Describe) -> Det
     features = np.zeros((len(found.boxes), *some.shape[1:]), np.float32)
     features[views] = some
     return found._replace(features=features)
-
-
-def likeness(a: Looks, b: Looks) -> NDArray[np.float64]:
-    """How alike features are, shape `(..., P, D)` each; nan where no part is seen in both.
-
-    >>> a = np.array([[1.0, 0], [0, 0]]), np.array([[0.6, 0.8], [1, 0]])
-    >>> round(float(likeness(*a)), 3)
-    0.6
-    """
-    product = (a * b).sum(axis=-1)
-    both = (a != 0).any(axis=-1) & (b != 0).any(axis=-1)
-    shared = both.sum(axis=-1)
-    with np.errstate(invalid="ignore"):
-        return np.where(
-            shared > 0, (product * both).sum(axis=-1) / np.maximum(shared, 1), np.nan
-        )
-
-
-def mean_look(features: Looks) -> NDArray[np.float32]:
-    """One look of several of a person, shape `(P, D)`; each part over those that show it."""
-    return _unit(features.sum(axis=0)).astype(np.float32)
-
-
-def _unit(total: NDArray[Any]) -> NDArray[Any]:
-    """Vectors of length 1; zeros stay."""
-    return total / np.maximum(np.linalg.norm(total, axis=-1, keepdims=True), 1e-9)
 
 
 def clear_views(boxes: Boxes) -> NDArray[np.bool_]:
@@ -204,22 +110,6 @@ def look_of(track: Track) -> NDArray[np.float32] | None:
     return mean_look(track.features[views])
 
 
-def person_features(
-    clips: Sequence[tuple[Sequence[Track], Mapping[int, int]]],
-) -> dict[int, NDArray[np.float32]]:
-    """The look of each person of a video, of those who have one, shape `(P, D)`.
-
-    Args:
-        clips: The tracks of each clip, and the person id of each track id.
-    """
-    found: dict[int, list[NDArray[np.float32]]] = {}
-    for tracks, persons in clips:
-        for track in tracks:
-            if track.track_id in persons and (look := look_of(track)) is not None:
-                found.setdefault(persons[track.track_id], []).append(look)
-    return {person: mean_look(np.stack(features)) for person, features in found.items()}
-
-
 def clip_limits(tracks: Sequence[Track], fps: float) -> ClipLimits:
     """How alike people look in a clip, of those in plain view a second apart in one track.
 
@@ -241,16 +131,15 @@ def clip_limits(tracks: Sequence[Track], fps: float) -> ClipLimits:
             b = _look_at(track, row, fps, before=False)
             if a is not None and b is not None and not np.isnan(alike := likeness(a, b)):
                 found.append(float(alike))
-    limits, change, back = [], 0.0, 1.0
+    limits, change = [], 0.0
     if len(found) >= MIN_PAIRS:
-        low, back = np.quantile(found, [SAME_QUANTILE, RETURN_QUANTILE]).tolist()
-        limits.append(low)
+        limits.append(float(np.quantile(found, SAME_QUANTILE)))
     different = _different(tracks)
     if len(different) >= MIN_DIFFERENT:
         change, far = np.quantile(different, [CHANGE_QUANTILE, DIFFERENT_QUANTILE]).tolist()
         limits.append(far)
     same = min(limits, default=DEFAULT_LIMIT)
-    return ClipLimits(same, back, min(same, change))
+    return ClipLimits(same, min(same, change))
 
 
 def _different(tracks: Sequence[Track]) -> NDArray[np.float64]:
@@ -285,8 +174,8 @@ def split_by_look(tracks: Sequence[Track], limits: ClipLimits, fps: float) -> li
                 cuts.append(
                     before + 1 + longest if gaps[longest] > 1 else (before + after + 1) // 2
                 )
-        for part in _parts(track, cuts):
-            result += _parts(part, _changes(part, limits.change, fps))
+        for part in parts_of(track, cuts):
+            result += parts_of(part, _changes(part, limits.change, fps))
     return sorted(result, key=lambda one: int(one.frames[0]))
 
 
@@ -307,7 +196,7 @@ def _changes(track: Track, limit: float, fps: float) -> list[int]:
     )
     sums = np.cumsum(track.features[views], axis=0, dtype=np.float64)
     sums = np.concatenate([np.zeros_like(sums[:1]), sums])
-    alike = likeness(_unit(sums[at] - sums[first]), _unit(sums[last] - sums[at]))
+    alike = likeness(unit(sums[at] - sums[first]), unit(sums[last] - sums[at]))
     cuts: list[int] = []
     for place in np.argsort(alike, kind="stable"):
         row = at[place]
@@ -318,7 +207,8 @@ def _changes(track: Track, limit: float, fps: float) -> list[int]:
     return sorted(int(views[row - 1] + views[row] + 1) // 2 for row in cuts)
 
 
-def _parts(track: Track, cuts: list[int]) -> list[Track]:
+def parts_of(track: Track, cuts: list[int]) -> list[Track]:
+    """A track with looks, cut before some rows; parts have its id."""
     if not cuts or track.features is None:
         return [track]
     columns = (track.frames, track.boxes, track.scores, track.features)
@@ -327,15 +217,21 @@ def _parts(track: Track, cuts: list[int]) -> list[Track]:
 
 
 def concatenated(parts: Sequence[Track]) -> Track:
-    """The boxes of some tracks, one after the other in time, as one track."""
+    """The boxes of some tracks, one after the other in time, as one track.
+
+    Where two overlap, the one that began later counts.
+    """
     if len(parts) == 1:
         return parts[0]
     parts = sorted(parts, key=lambda part: int(part.frames[0]))
+    frames = np.concatenate([part.frames for part in parts])
+    # The last of each frame, and those in the order of time.
+    rows = len(frames) - 1 - np.unique(frames[::-1], return_index=True)[1]
     features = [part.features for part in parts if part.features is not None]
     return Track(
         parts[0].track_id,
-        np.concatenate([part.frames for part in parts]),
-        np.concatenate([part.boxes for part in parts]),
-        np.concatenate([part.scores for part in parts]),
-        np.concatenate(features) if len(features) == len(parts) else None,
+        frames[rows],
+        np.concatenate([part.boxes for part in parts])[rows],
+        np.concatenate([part.scores for part in parts])[rows],
+        np.concatenate(features)[rows] if len(features) == len(parts) else None,
     )

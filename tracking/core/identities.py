@@ -1,21 +1,11 @@
 """Person identities: one id over all clips of a video, and the same id in another tracking."""
 
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tracking.core.appearance import (
-    DIFFERENT_QUANTILE,
-    MIN_DIFFERENT,
-    ClipLimits,
-    concatenated,
-    likeness,
-    look_of,
-    person_features,
-)
 from tracking.core.association import hungarian
 from tracking.core.boxes import Boxes, pairwise_iou
 from tracking.core.tracklet_merging import TrackletMerging, match_ends, track_ends
@@ -24,8 +14,7 @@ from tracking.core.tracks_file import Track
 MAX_GAP_BETWEEN_CLIPS = 1.5  # seconds; tracks end at a clip's border for no other reason
 SAME_IOU = 0.5
 STEP = 15  # every so many frames two trackings are compared
-RETURN_LIMIT = 0.85  # least likeness of who returns, where few different show what it means
-RETURN_MARGIN = 0.06  # and so much more like one person than any other
+LEAST_LIKENESS = 0.8  # of looks on both sides of a clip's border
 
 PersonIds = Mapping[int, int]  # person id of each track id
 
@@ -62,7 +51,9 @@ def assign_identities(
     >>> assign_identities([[late], [early]], [10, 10], fps=10)
     [{4: 1}, {2: 1}]
     """
-    merging = merging or TrackletMerging(max_gap_seconds=MAX_GAP_BETWEEN_CLIPS)
+    merging = merging or TrackletMerging(
+        max_gap_seconds=MAX_GAP_BETWEEN_CLIPS, min_likeness=LEAST_LIKENESS
+    )
     given = given or [{} for _ in clips]
     cuts = cuts or [[] for _ in clips]
     assigned: list[dict[int, int]] = []
@@ -111,128 +102,6 @@ def _match_across_clips(
         (before[row].track_id, after[column].track_id)
         for row, column in zip(pairs.rows.tolist(), pairs.columns.tolist(), strict=True)
     ]
-
-
-def join_returned(
-    clips: Sequence[Sequence[Track]],
-    assigned: Sequence[PersonIds],
-    starts: Sequence[int],
-    *,
-    fps: float = 30.0,
-) -> list[dict[int, int]]:
-    """`assigned`, with one id for whoever left and returned in a later clip, by appearance.
-
-    Args:
-        clips: The tracks of each clip of a video, in order.
-        assigned: The person of each track, clip by clip.
-        starts: First frame of each clip in its video.
-        fps: Frames per second.
-
-    Returns:
-        As `assign_identities`: numbers without gaps, in the order persons appear.
-    """
-    times: dict[int, list[tuple[float, float]]] = {}
-    seen_in: dict[int, set[int]] = {}
-    labels: dict[int, str] = {}
-    for index, (tracks, ids) in enumerate(zip(clips, assigned, strict=True)):
-        for track in tracks:
-            person = ids[track.track_id]
-            labels.setdefault(person, track.label)
-            begin, end = (starts[index] + int(frame) for frame in track.frames[[0, -1]])
-            times.setdefault(person, []).append((begin / fps, (end + 1) / fps))
-            # Tracks of one clip were compared when it was tracked.
-            seen_in.setdefault(person, set()).add(index)
-    persons = sorted(times)
-    features = person_features(list(zip(clips, assigned, strict=True)))
-    first: dict[int, int] = {}
-    for label in set(labels.values()):
-        some = [one for one in persons if labels[one] == label]
-        roots = returning(
-            [features.get(one) for one in some],
-            [times[one] for one in some],
-            RETURN_LIMIT,
-            [seen_in[one] for one in some],
-        )
-        first |= {one: some[root] for one, root in zip(some, roots, strict=True)}
-    numbers: dict[int, int] = {}
-    for person in persons:
-        root = first[person]
-        numbers[person] = numbers.setdefault(root, len(set(numbers.values())) + 1)
-    return [{track: numbers[person] for track, person in ids.items()} for ids in assigned]
-
-
-def join_returning(tracks: Sequence[Track], limits: ClipLimits, fps: float) -> list[Track]:
-    """The tracks of a clip; of somebody who left and returned only one, in order."""
-    features = [look_of(track) for track in tracks]
-    times = [[(track.frames[0] / fps, (track.frames[-1] + 1) / fps)] for track in tracks]
-    first = returning(features, times, max(limits.returning, RETURN_LIMIT))
-    result = []
-    for index in sorted(set(first)):
-        parts = [track for track, root in zip(tracks, first, strict=True) if root == index]
-        result.append(concatenated(parts))
-    return result
-
-
-def returning(
-    features: Sequence[NDArray[np.float32] | None],
-    times: Sequence[Sequence[tuple[float, float]]],
-    limit: float,
-    clips: Sequence[Set[int]] = (),
-) -> list[int]:
-    """Who is somebody that was seen before: for each person the first one that it is.
-
-    Two are one if they are never seen at the same time, are more alike than most who are, and
-    neither is about as much like somebody who is seen at the same time as the other: then
-    nothing tells which of the two it is.
-
-    Args:
-        features: Of each person; None for one without.
-        times: When each person is seen: intervals in seconds.
-        limit: 0 to 1: how alike they must be where few are seen at the same time; nobody
-            returns with 1.
-        clips: Where each person is seen; no two in one clip become one. Empty: anywhere.
-
-    >>> red, blue = np.array([[1.0, 0]]), np.array([[0, 1.0]])
-    >>> returning([red, blue, red], [[(0, 1)], [(0, 1)], [(5, 6)]], 0.8)
-    [0, 1, 0]
-    """
-    known = [index for index, look in enumerate(features) if look is not None]
-    group = list(range(len(features)))
-    if len(known) < 2:
-        return group
-    stack = np.stack([features[index] for index in known])  # type: ignore[misc]
-    alike = np.nan_to_num(likeness(stack[:, None], stack[None]), nan=0.0)
-    apart = np.array([[not _overlap(times[a], times[b]) for b in known] for a in known])
-    different = alike[np.triu(~apart, 1)]
-    if len(different) >= MIN_DIFFERENT:
-        limit = float(np.quantile(different, DIFFERENT_QUANTILE))
-
-    def can_be_one(a: int, b: int) -> bool:
-        return not _overlap(times[a], times[b]) and not (clips and clips[a] & clips[b])
-
-    rows, columns = np.nonzero(np.triu(apart & (alike > limit), 1))
-    for place in np.argsort(-alike[rows, columns], kind="stable").tolist():
-        row, column = int(rows[place]), int(columns[place])
-        if _has_rival(alike, apart, row, column) or _has_rival(alike, apart, column, row):
-            continue
-        one, other = sorted((group[known[row]], group[known[column]]))
-        members = [index for index in known if group[index] in (one, other)]
-        if all(a == b or can_be_one(a, b) for a in members for b in members):
-            group = [one if root == other else root for root in group]
-    return group
-
-
-def _has_rival(
-    alike: NDArray[np.float64], apart: NDArray[np.bool_], row: int, column: int
-) -> bool:
-    """Whether somebody seen at the same time as `column` is about as much like `row`."""
-    others = apart[row] & ~apart[column]
-    others[[row, column]] = False
-    return bool((alike[row][others] > alike[row, column] - RETURN_MARGIN).any())
-
-
-def _overlap(a: Sequence[tuple[float, float]], b: Sequence[tuple[float, float]]) -> bool:
-    return any(one[0] < other[1] and other[0] < one[1] for one in a for other in b)
 
 
 def match_identities(

@@ -29,14 +29,15 @@ from tracking.core.boxes import (
     xyxy_to_cxcywh,
 )
 from tracking.core.detection_batches import DetectionBatch, detection_batches
-from tracking.core.identities import join_returning
+from tracking.core.doubles import without_doubles
 from tracking.core.kalman import POSITION, Array, MotionModel, initialise, predict, update
+from tracking.core.returning import join_returning
 from tracking.core.scene_cuts import split_at_cuts
 from tracking.core.smoothing import smooth
 from tracking.core.tracklet_merging import TrackletMerging, merge_tracklets
 from tracking.core.tracks_file import Track
 
-VERSION = "sort-7"
+VERSION = "sort-8"
 LOW_SCORE = 0.1  # of a detection that may continue a track
 CONFIRMING_RATIO = 4 / 3  # of the mean score of a dataset's tracks to its detection threshold
 BRIEF_RATIO = 3 / 2  # of that of the briefest tracks to that of long ones
@@ -126,14 +127,14 @@ def finished_tracks(
 ) -> list[Track]:
     """The second half of `track`: what the online `tracker` found, merged and smoothed."""
     step_seconds = tracker.longest_step / fps
-    found = tracker.tracks()
+    found = without_doubles(tracker.tracks(), fps)
     limits = clip_limits(found, fps)
     merging = replace(parameters.merging, min_likeness=limits.same)
     tracks = []
     for scene in split_at_cuts(found, list(cuts)):
         merged = merge_tracklets(split_by_look(scene, limits, fps), fps=fps, merging=merging)
         kept = _confirmed(merged, fps, step_seconds, parameters)
-        tracks += join_returning(kept, limits, fps)
+        tracks += join_returning(kept, fps)
     features = [look_of(one) for one in tracks]
     motion = replace(parameters.motion, size_noise=parameters.smoothing_size_noise)
     max_gap_seconds = max(parameters.max_gap_seconds, step_seconds)

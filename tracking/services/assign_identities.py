@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import Clip, Video
-from tracking.core.identities import assign_identities, join_returned, match_identities
+from tracking.core.identities import assign_identities, match_identities
+from tracking.core.returning import join_returned
 from tracking.core.tracks_file import PERSON, TracksFile, TracksFileError
 from tracking.models import (
     IDS_OF_VIDEO,

@@ -17,9 +17,9 @@ from django.utils.translation import gettext as _
 from avaproject.base.storage import local_path, store
 from avaproject.base.temporary import work_folder
 from datasets.models import PendingDeletion, Video
-from tracking.core.appearance import person_features
 from tracking.core.corrected_tracks import Correction, apply_corrections
 from tracking.core.doubts import doubts_of
+from tracking.core.returning import person_features
 from tracking.core.tracks_file import TracksFile, TracksFileError, dump, load
 from tracking.models import (
     IdentityRun,

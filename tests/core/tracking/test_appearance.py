@@ -5,15 +5,14 @@ from tracking.core.appearance import (
     ClipLimits,
     clear_views,
     clip_limits,
-    describe,
+    concatenated,
     describe_clearly,
     events,
-    likeness,
-    mean_look,
     split_by_look,
 )
 from tracking.core.boxes import Detections
-from tracking.core.identities import returning
+from tracking.core.looks import describe, likeness, mean_look
+from tracking.core.returning import join_returning, returning
 from tracking.core.sort import TrackerParameters, track
 from tracking.core.tracks_file import Track, TracksFile, dump, load
 
@@ -59,7 +58,7 @@ def test_of_somebody_half_hidden_only_what_is_seen_is_compared():
 def test_boxes_outside_of_the_image_have_no_look():
     image = np.full((20, 20, 3), 200, np.uint8)
     assert not describe(image, np.array([[30.0, 30, 40, 60], [-9, -9, -2, -1]])).any()
-    assert describe(image, np.empty((0, 4))).shape == (0, 4, 28)
+    assert describe(image, np.empty((0, 4))).shape == (0, 4, 40)
 
 
 def test_whoever_stands_in_front_is_seen_clearly():
@@ -74,24 +73,24 @@ def test_whoever_stands_in_front_is_seen_clearly():
 def test_a_track_that_goes_on_as_somebody_else_is_split_where_it_was_found_again():
     swapped = a_track([RED] * 20 + [BLUE] * 20, frames=[*range(20), *range(35, 55)])
     assert events(swapped, 30) == [(19, 20)]
-    parts = split_by_look([swapped], ClipLimits(0.5, 1.0), 30)
+    parts = split_by_look([swapped], ClipLimits(0.5), 30)
     assert [(part.frames[0], part.frames[-1]) for part in parts] == [(0, 19), (35, 54)]
 
 
 def test_a_track_that_changes_while_it_is_covered_is_split_in_the_middle():
     crossing = a_track([RED] * 20 + [NOTHING] * 10 + [BLUE] * 20)
-    parts = split_by_look([crossing], ClipLimits(0.5, 1.0), 30)
+    parts = split_by_look([crossing], ClipLimits(0.5), 30)
     assert [len(part.frames) for part in parts] == [25, 25]
 
 
 def test_the_same_person_after_an_occlusion_stays_one_track():
     same = a_track([RED] * 20 + [NOTHING] * 10 + [RED] * 20)
-    assert len(split_by_look([same], ClipLimits(0.5, 1.0), 30)) == 1
+    assert len(split_by_look([same], ClipLimits(0.5), 30)) == 1
 
 
 def test_a_track_seen_too_rarely_to_compare_stays_one_track():
     rare = a_track([RED] * 2 + [NOTHING] * 10 + [BLUE] * 20)
-    assert len(split_by_look([rare], ClipLimits(0.5, 1.0), 30)) == 1
+    assert len(split_by_look([rare], ClipLimits(0.5), 30)) == 1
 
 
 def test_a_clip_in_which_people_change_much_has_a_lower_limit():
@@ -113,39 +112,76 @@ def crowd(alike=0.6):
 def test_different_people_of_a_clip_say_whom_a_change_makes_somebody_else():
     limits = clip_limits(crowd(), 30)
     assert (limits.same, limits.change) == pytest.approx((0.6, 0.6))
-    assert clip_limits(crowd()[:4], 30) == ClipLimits(0.55, 1.0, 0.0)
+    assert clip_limits(crowd()[:4], 30) == ClipLimits(0.55, 0.0)
     look = crowd()[0].features[:1]
     steady = clip_limits([*crowd(), a_track(np.repeat(look, 900, axis=0))], 30)
-    assert steady.returning == pytest.approx(1)
     assert steady.same == pytest.approx(0.6, abs=1e-3)
 
 
 def test_who_changes_more_than_different_people_in_plain_view_is_split_there():
     swapped = a_track([RED] * 40 + [BLUE] * 40)
-    parts = split_by_look([swapped], ClipLimits(0.5, 1.0, 0.5), 30)
+    parts = split_by_look([swapped], ClipLimits(0.5, 0.5), 30)
     assert [len(part.frames) for part in parts] == [40, 40]
-    assert len(split_by_look([swapped], ClipLimits(0.5, 1.0, 0.0), 30)) == 1
+    assert len(split_by_look([swapped], ClipLimits(0.5, 0.0), 30)) == 1
     turned = a_track([RED] * 40 + [mean_look(np.stack([RED, BLUE]))] * 40)
-    assert len(split_by_look([turned], ClipLimits(0.5, 1.0, 0.5), 30)) == 1
+    assert len(split_by_look([turned], ClipLimits(0.5, 0.5), 30)) == 1
 
 
 def test_a_short_track_has_no_change():
-    assert len(split_by_look([a_track([RED] * 4)], ClipLimits(0.5, 1.0, 0.5), 30)) == 1
+    assert len(split_by_look([a_track([RED] * 4)], ClipLimits(0.5, 0.5), 30)) == 1
     glimpse = a_track([RED] * 20 + [BLUE] * 2 + [RED] * 20)
-    assert len(split_by_look([glimpse], ClipLimits(0.5, 1.0, 0.5), 30)) == 1
+    assert len(split_by_look([glimpse], ClipLimits(0.5, 0.5), 30)) == 1
 
 
-def test_nobody_returns_who_is_like_two_people_of_the_same_time():
-    mixed = mean_look(np.stack([RED, RED, BLUE]))
-    times = [[(0.0, 1.0)], [(0.0, 1.0)], [(5.0, 6.0)]]
-    assert returning([RED, mixed, RED], times, 0.5) == [0, 1, 0]
-    assert returning([RED, RED, RED], times, 0.5) == [0, 1, 2]
-    assert returning([RED, None, RED], times, 0.5) == [0, 1, 0]
-
-
-def test_whoever_returns_twice_is_one_person():
+def test_whoever_returns_is_one_person():
     times = [[(float(at), at + 1.0)] for at in (0, 5, 10)]
-    assert returning([RED, RED, RED], times, 0.5) == [0, 0, 0]
+    assert returning([RED, RED, RED], times) == [0, 0, 0]
+    assert returning([RED, None, RED], times) == [0, 1, 0]
+    assert returning([RED, BLUE, RED], times) == [0, 1, 0]
+    assert returning([RED, RED, RED], times, [{0}, {1}, {0}]) == [0, 0, 2]
+    assert returning([], []) == []
+
+
+def test_who_returns_is_the_most_alike_of_those_who_were_there():
+    mixed = mean_look(np.stack([RED, RED, RED, BLUE]))
+    times = [[(0.0, 1.0)], [(0.0, 1.0)], [(5.0, 6.0)]]
+    assert returning([RED, mixed, RED], times) == [0, 1, 0]
+    assert returning([RED, mixed, mixed], times) == [0, 1, 1]
+
+
+def test_looks_of_one_person_are_pooled_and_longer_ones_count_more():
+    """Who is too little like the last one is like her and another one together."""
+    half, near = mean_look(np.stack([RED, BLUE])), mean_look(np.stack([RED] * 7 + [BLUE] * 3))
+    times = [[(float(at), at + 1.0)] for at in (0, 5, 10)]
+    assert float(likeness(near, half)) > float(likeness(RED, near)) > 0.85
+    assert returning([RED, 90 * near, 30 * half], times) == [0, 0, 0]
+    assert returning([RED, 30 * near, 90 * half], times) == [0, 1, 1]
+
+
+def test_where_all_wear_the_same_whoever_returns_must_be_more_alike_than_they():
+    team = [one.features[0] for one in crowd(0.97)]
+    times = [[(0.0, 9.0)] for _ in team]
+    again = [[(20.0, 29.0)]]
+    assert returning([*team, team[0]], times + again) == [0, 1, 2, 3, 4, 0]
+    stranger = crowd(0.97)[4].features[0]
+    assert returning([*team[:4], stranger], times[:4] + again) == [0, 1, 2, 3, 4]
+
+
+def test_a_track_may_begin_a_little_before_the_one_that_it_continues_has_ended():
+    old = a_track([RED] * 60, frames=range(0, 60))
+    new = a_track([RED] * 60, frames=range(50, 110), number=2)
+    late = a_track([RED] * 60, frames=range(30, 90), number=3)
+    joined = join_returning([old, new], 30)
+    assert [one.frames.tolist() for one in joined] == [list(range(110))]
+    assert len(join_returning([old, late], 30)) == 2
+
+
+def test_where_parts_overlap_the_later_one_counts():
+    old, new = a_track([RED] * 4), a_track([BLUE] * 2, frames=[3, 5])
+    whole = concatenated([new, old])
+    assert whole.frames.tolist() == [0, 1, 2, 3, 5]
+    assert (whole.features[3:] == BLUE).all()
+    assert (whole.features[:3] == RED).all()
 
 
 def test_two_people_who_cross_keep_their_looks_and_so_their_tracks():

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tracking.core.identities import assign_identities, join_returned, match_identities
+from tracking.core.identities import assign_identities, match_identities
+from tracking.core.returning import join_returned
 from tracking.core.tracks_file import Track
 
 

@@ -54,7 +54,7 @@ def test_a_model_of_another_kind_is_refused(tmp_path):
 
 def test_the_histogram_needs_no_file_and_nothing_is_nothing():
     features = open_appearance("histogram")
-    assert features.describe(IMAGE, BOXES).shape == (3, 4, 28)
+    assert features.describe(IMAGE, BOXES).shape == (3, 4, 40)
     assert open_appearance("") is None
 
 

@@ -1,12 +1,6 @@
-"""How well features keep a person one person: in the rendered world, and sheets of a video.
+"""Sheets of each time that a track of a video goes on after somebody was not seen.
 
-    python -m benchmarks.tracking_baselines.appearance  # the rendered videos
-    python -m benchmarks.tracking_baselines.appearance VIDEO MODEL.onnx OUT  # sheets to judge
-
-Rendered: detections are the true boxes with noise of 3 % of the height, of people who are seen
-by at least 30 %, so that tracking alone is measured and no detector; the share of true boxes at
-keyframes that carry the main number of their person, with looks and without; and the CPU time
-of a look.
+    python -m benchmarks.tracking_baselines.resumptions VIDEO MODEL.onnx OUT
 
 A sheet shows each time that a track goes on after 0.27 s or more unseen, up to three images
 before and three after; `resumptions.csv` says whether it does so without looks, and with them.
@@ -16,10 +10,8 @@ and counted here. Do not tune on it.
 
 import csv
 import os
-import resource
 import sys
 from collections import Counter
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,104 +24,18 @@ import numpy as np
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "avaproject.settings")
 django.setup()
-from demo.world.renderer import draw_frame, source_frame_at, truth_at
-from demo.world.video_spec import VideoSpec
-from demo.world.videos import DEMO_VIDEOS
-from tracking.core.appearance import clear_views, describe, describe_clearly
-from tracking.core.association import hungarian
+from tracking.core.appearance import describe_clearly
 from tracking.core.boxes import Detections, pairwise_iou
-from tracking.core.identities import assign_identities, join_returned
 from tracking.core.image_grid import crop_person, draw_sheet
+from tracking.core.looks import describe
 from tracking.core.sort import TrackerParameters, track
 from tracking.core.tracks_file import Track
 from tracking.detectors.registry import open_detector
 
-CLIP = 450  # frames
 FPS = 30
 STRIDE = 2  # frames from one detection to the next, as notes of this video were made
-MIN_VISIBLE = 0.3
 THRESHOLD = 0.3  # of the detections in a video, as in the notes
 UNSEEN_SECONDS = 0.27
-WANTED = 0.9  # of the rendered boxes under the main number of their person
-
-
-def main() -> None:
-    if len(sys.argv) == 4:
-        sheets(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
-        return
-    spent = people = 0
-    totals = {True: [0, 0], False: [0, 0]}
-    for spec in DEMO_VIDEOS:
-        found, cpu, count = _detections(spec)
-        spent, people = spent + cpu, people + count
-        for with_features in (False, True):
-            hits, all_ = _main_identity(spec, found, with_features)
-            totals[with_features][0] += hits
-            totals[with_features][1] += all_
-            print(
-                f"{spec.name}, features {with_features}: {hits / all_:.3f} of {all_}",
-                flush=True,
-            )
-    for with_features, (hits, all_) in totals.items():
-        print(f"main identity, features {with_features}: {hits / all_:.3f}")
-    print(f"a look takes {1000 * spent / max(people, 1):.3f} ms of CPU time a person and frame")
-    if totals[True][0] < WANTED * totals[True][1]:
-        sys.exit(f"less than {WANTED} of the boxes are under the main number of their person")
-
-
-def _detections(spec: VideoSpec) -> tuple[list[Detections | None], float, int]:
-    """Simulated detections with features, each `STRIDE`-th frame; CPU seconds, and people."""
-    random = np.random.default_rng(spec.seed)
-    found: list[Detections | None] = []
-    spent, count = 0.0, 0
-    for frame in range(spec.seconds * FPS):
-        if frame % STRIDE:
-            found.append(None)
-            continue
-        seen = [one for one in truth_at(spec, frame) if one.visible >= MIN_VISIBLE]
-        boxes = np.array([one.box for one in seen]).reshape(-1, 4)
-        boxes = boxes * [spec.width, spec.height, spec.width, spec.height]
-        boxes += random.normal(0, 0.03, boxes.shape) * (boxes[:, 3:] - boxes[:, 1:2])
-        scores = np.clip(random.normal(0.85, 0.05, len(boxes)), 0, 0.99)
-        image = draw_frame(spec, source_frame_at(spec, frame))
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-        found.append(describe_clearly(image, Detections(boxes, scores), describe))
-        spent += resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
-        count += int(clear_views(boxes).sum())
-    return found, spent, count
-
-
-def _main_identity(
-    spec: VideoSpec, found: list[Detections | None], with_features: bool
-) -> tuple[int, int]:
-    """True boxes at keyframes under the main number of their person, and all."""
-    parameters = TrackerParameters.for_threshold(0.45)
-    if not with_features:
-        found = [one and one._replace(features=None) for one in found]
-    starts = list(range(0, len(found) - FPS, CLIP))
-    clips = [
-        track(found[start : start + CLIP], fps=FPS, parameters=parameters) for start in starts
-    ]
-    steps = [later - start for start, later in pairwise([*starts, starts[-1] + CLIP])]
-    ids = assign_identities(clips, steps, fps=FPS)
-    if with_features:
-        ids = join_returned(clips, ids, starts, fps=FPS)
-    numbers: dict[int, Counter[int]] = {}
-    all_ = 0
-    for start, tracks, persons in zip(starts, clips, ids, strict=True):
-        for frame in range(0, min(CLIP, len(found) - start), FPS):
-            truth = [one for one in truth_at(spec, start + frame) if one.visible > 0]
-            true = np.array([one.box for one in truth]).reshape(-1, 4)
-            true = true * [spec.width, spec.height, spec.width, spec.height]
-            here = [(one, np.flatnonzero(one.frames == frame)) for one in tracks]
-            shown = [(one.track_id, one.boxes[at[0]]) for one, at in here if len(at)]
-            all_ += len(truth)
-            boxes = np.array([box for _, box in shown]).reshape(-1, 4)
-            pairs = hungarian(pairwise_iou(true, boxes), min_gain=0.5)
-            for row, column in zip(pairs.rows, pairs.columns, strict=True):
-                counter = numbers.setdefault(truth[row].person_id, Counter())
-                counter[persons[shown[column][0]]] += 1
-    return sum(max(counter.values()) for counter in numbers.values()), all_
 
 
 class Resumption(NamedTuple):
@@ -227,4 +133,4 @@ def _count_judged(file: Path, of_run: dict[str, dict]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sheets(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
