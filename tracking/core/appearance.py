@@ -1,4 +1,4 @@
-"""Appearance: whether a track still shows the same person.
+"""Appearance: whether a track still shows the same person, and whether two show one.
 
 No limit is fixed for a camera or a model: each clip says how much people change who are in
 plain view all the time, and how alike different people are, who are seen at the same time. Only
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracking.core.boxes import Boxes, Detections, area
-from tracking.core.looks import Describe, Image, likeness, mean_look, unit
+from tracking.core.looks import Describe, Image, Looks, likeness, mean_look, unit
 from tracking.core.tracks_file import Track
 
 MIN_SCORE = 0.25  # of a detection whose look counts, and that covers others
@@ -26,6 +26,11 @@ DIFFERENT_QUANTILE = 0.9  # of the likenesses of different people, who are seen 
 CHANGE_QUANTILE = 0.75  # the same for a change in plain view, which is rarer
 MIN_DIFFERENT, MAX_DIFFERENT = 10, 2000  # pairs of them that are needed, and that are looked at
 DEFAULT_LIMIT = 0.55
+SAME_IOU = 0.4  # of two boxes on one person, found as a whole and in part ...
+SAME_SECONDS = 0.5  # ... for so long ...
+SAME_LIKENESS = 0.85  # ... who looks the same: people side by side seldom do
+
+Rows = NDArray[np.int64]
 
 
 class ClipLimits(NamedTuple):
@@ -174,8 +179,8 @@ def split_by_look(tracks: Sequence[Track], limits: ClipLimits, fps: float) -> li
                 cuts.append(
                     before + 1 + longest if gaps[longest] > 1 else (before + after + 1) // 2
                 )
-        for part in parts_of(track, cuts):
-            result += parts_of(part, _changes(part, limits.change, fps))
+        for part in _parts(track, cuts):
+            result += _parts(part, _changes(part, limits.change, fps))
     return sorted(result, key=lambda one: int(one.frames[0]))
 
 
@@ -207,13 +212,61 @@ def _changes(track: Track, limit: float, fps: float) -> list[int]:
     return sorted(int(views[row - 1] + views[row] + 1) // 2 for row in cuts)
 
 
-def parts_of(track: Track, cuts: list[int]) -> list[Track]:
+def _parts(track: Track, cuts: list[int]) -> list[Track]:
     """A track with looks, cut before some rows; parts have its id."""
     if not cuts or track.features is None:
         return [track]
     columns = (track.frames, track.boxes, track.scores, track.features)
     parts = zip(*(np.split(column, cuts) for column in columns), strict=True)
     return [Track(track.track_id, *part) for part in parts]
+
+
+def without_doubles(tracks: Sequence[Track], fps: float) -> list[Track]:
+    """The tracks, without those stretches in which one of higher scores shows the same person.
+
+    What is left of a track before and afterwards has its id. Tracks without looks stay as they
+    are, since of boxes alone people who walk abreast look like doubles.
+    """
+    is_double = [np.zeros(len(one.frames), bool) for one in tracks]
+    looks = [look_of(one) for one in tracks]
+    for a, one in enumerate(tracks):
+        for b, other in enumerate(tracks[:a]):
+            if not _may_be_one(one, other, looks[a], looks[b]):
+                continue
+            rows, columns = _same_place(one, other, fps)
+            if len(rows) and one.scores[rows].mean() < other.scores[columns].mean():
+                is_double[a][rows] = True
+            else:
+                is_double[b][columns] = True
+    result = []
+    for track, doubled in zip(tracks, is_double, strict=True):
+        edges = np.flatnonzero(np.diff(doubled)) + 1
+        for first, part in zip([0, *edges], _parts(track, edges.tolist()), strict=True):
+            if not doubled[first]:
+                result.append(part)
+    return sorted(result, key=lambda one: int(one.frames[0]))
+
+
+def _may_be_one(one: Track, other: Track, look: Looks | None, other_look: Looks | None) -> bool:
+    is_at_once = one.frames[0] <= other.frames[-1] and other.frames[0] <= one.frames[-1]
+    if not is_at_once or look is None or other_look is None:
+        return False
+    return bool(likeness(look, other_look) > SAME_LIKENESS)
+
+
+def _same_place(one: Track, other: Track, fps: float) -> tuple[Rows, Rows]:
+    """Rows of both in which they lie on each other for long enough."""
+    frames, rows, columns = np.intersect1d(
+        one.frames, other.frames, assume_unique=True, return_indices=True
+    )
+    a, b = one.boxes[rows], other.boxes[columns]
+    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
+    shared = np.maximum(sides, 0).prod(axis=1)
+    is_same = shared >= SAME_IOU * (area(a) + area(b) - shared)
+    for part in np.split(np.arange(len(frames)), np.flatnonzero(np.diff(is_same)) + 1):
+        if len(part) and frames[part[-1]] - frames[part[0]] < SAME_SECONDS * fps:
+            is_same[part] = False
+    return rows[is_same], columns[is_same]
 
 
 def concatenated(parts: Sequence[Track]) -> Track:

@@ -20,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tracking.core.appearance import clip_limits, look_of, split_by_look
+from tracking.core.appearance import clip_limits, look_of, split_by_look, without_doubles
 from tracking.core.association import Pairs, best_matching, cascade_match, is_contested
 from tracking.core.boxes import (
     Detections,
@@ -29,7 +29,6 @@ from tracking.core.boxes import (
     xyxy_to_cxcywh,
 )
 from tracking.core.detection_batches import DetectionBatch, detection_batches
-from tracking.core.doubles import without_doubles
 from tracking.core.kalman import POSITION, Array, MotionModel, initialise, predict, update
 from tracking.core.returning import join_returning
 from tracking.core.scene_cuts import split_at_cuts

@@ -1,6 +1,6 @@
 import numpy as np
 
-from tracking.core.doubles import without_doubles
+from tracking.core.appearance import without_doubles
 from tracking.core.tracks_file import Track
 
 RED, BLUE = np.array([[1.0, 0.0]], np.float32), np.array([[0.0, 1.0]], np.float32)
