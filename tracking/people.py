@@ -18,7 +18,7 @@ from datasets.core.roles import Act
 from datasets.models import Clip, Video
 from datasets.selectors import permitted_datasets
 from tracking.core.doubts import DOUBTFUL
-from tracking.core.person_spans import PersonSpan, nearest_in_time
+from tracking.core.returning import PersonSpan, nearest_in_time
 from tracking.core.tracks_file import PERSON, TracksFileError
 from tracking.models import PersonCorrection, VideoPerson
 from tracking.person_classes import ClassWords, class_words

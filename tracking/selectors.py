@@ -18,7 +18,7 @@ from datasets.models import BundleImport, Clip, Dataset, Video
 from tracking.core.doubts import DOUBTFUL
 from tracking.core.image_grid import best_over_time
 from tracking.core.looks import likeness
-from tracking.core.person_spans import PersonSpan
+from tracking.core.returning import PersonSpan
 from tracking.core.tracks_file import Track, TracksFile, TracksFileError, load, with_class
 from tracking.models import (
     Bundle,

@@ -1,10 +1,11 @@
-"""Who left and returned, by looks: in a clip, and over all clips of a video.
+"""Who left and returned, by looks: in a clip, and over all clips of a video; who may have.
 
 The two most alike groups of tracks become one person, and their looks are pooled, until no two
 are alike enough: agglomerative clustering, with pairs that cannot be one person.
 """
 
 from collections.abc import Mapping, Sequence, Set
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -199,3 +200,35 @@ def _at_once(times: Sequence[Sequence[Interval]]) -> NDArray[np.bool_]:
         others = owner[later][shared > OVERLAP_SECONDS].astype(np.int64)
         result[int(owner[row]), others] = result[others, int(owner[row])] = True
     return result
+
+
+class PersonSpan(NamedTuple):
+    """When a person of a video is seen, in seconds of the video."""
+
+    number: int
+    first: int
+    last: int
+
+
+def nearest_in_time(
+    spans: dict[int, PersonSpan], number: int, *, labels: Mapping[int, str], count: int
+) -> list[int]:
+    """Who is seen just before or after a person and never at the same time, nearest first.
+
+    Args:
+        labels: What each person is, by number; only who is the same is named.
+
+    >>> spans = {n: PersonSpan(n, *at) for n, at in {1: (0, 4), 2: (9, 9), 3: (5, 8)}.items()}
+    >>> nearest_in_time(spans, 1, labels=dict.fromkeys(spans, "person"), count=2)
+    [3, 2]
+    >>> nearest_in_time(spans, 1, labels={1: "person", 2: "person", 3: "car"}, count=2)
+    [2]
+    """
+    if (own := spans.get(number)) is None:
+        return []
+    gaps = [
+        (max(other.first - own.last, own.first - other.last), other.number)
+        for other in spans.values()
+        if other.number != number and labels.get(other.number) == labels.get(number)
+    ]
+    return [other for gap, other in sorted(gaps) if gap > 0][:count]
