@@ -1,8 +1,10 @@
-"""Axis-aligned boxes as float arrays of rows `(x1, y1, x2, y2)`, pixels, origin top left.
+"""Axis-aligned boxes, and detections, as float arrays of rows `(x1, y1, x2, y2)`, pixels, origin top left.
 
 x2 and y2 are exclusive. The centre form of a box is the row `(cx, cy, width, height)`.
 """
 
+from collections.abc import Iterable, Iterator
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ Boxes = NDArray[np.float64]
 Scores = NDArray[np.float64]
 
 SIGNS = np.array([[1.0], [1], [-1], [-1]])
+FRAMES_AT_ONCE = 90  # prepared and tracked together
 EPSILON = np.finfo(np.float64).tiny  # for the union of two boxes without area
 
 
@@ -179,3 +182,43 @@ def nms(found: Detections, *, iou: float) -> Detections:
     return Detections(
         boxes[kept], scores[kept], None, None if classes is None else classes[kept]
     )
+
+
+class DetectionBatch(NamedTuple):
+    """The usable detections of some frames in a row, frame after frame."""
+
+    boxes: Boxes  # (N, 4)
+    scores: Scores  # (N,)
+    frame_indices: NDArray[np.int64]  # (N,), ascending
+    track_ids: NDArray[np.int64]  # (N,), written by the tracker; 0: no track
+    frames: list[tuple[int, slice]]  # each frame with detection, and its rows
+    features: NDArray[np.float32] | None = None  # (N, P, D)
+
+
+def detection_batches(
+    detections: Iterable[Detections | None], *, low_score: float
+) -> Iterator[DetectionBatch]:
+    """`detections`, whose first frame is 0, in batches of `FRAMES_AT_ONCE` frames."""
+    source = enumerate(detections)
+    while some := list(islice(source, FRAMES_AT_ONCE)):
+        yield _batch([(frame, one) for frame, one in some if one is not None], low_score)
+
+
+def _batch(found: list[tuple[int, Detections]], low_score: float) -> DetectionBatch:
+    if not found:
+        none = np.empty(0, np.int64)
+        return DetectionBatch(np.empty((0, 4)), np.empty(0), none, none, [])
+    boxes = np.concatenate([one.boxes for _, one in found]).astype(np.float64)
+    scores = np.concatenate([one.scores for _, one in found]).astype(np.float64)
+    numbers = [frame for frame, _ in found]
+    frames = np.repeat(numbers, [len(one.boxes) for _, one in found])
+    # Comparisons with nan are False, so boxes that are not finite are dropped here as well.
+    good = (scores >= low_score) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    good &= np.isfinite(boxes).all(axis=1)
+    frames = frames[good]
+    edges = np.searchsorted(frames, [*numbers, numbers[-1] + 1]).tolist()
+    rows = zip(numbers, (slice(*edge) for edge in pairwise(edges)), strict=True)
+    features = [one.features for _, one in found if one.features is not None]
+    chosen = np.concatenate(features)[good] if features else None
+    no_ids = np.zeros_like(frames)
+    return DetectionBatch(boxes[good], scores[good], frames, no_ids, list(rows), chosen)

@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 from tracking.core.appearance import clip_limits, look_of, split_by_look, without_doubles
 from tracking.core.association import Pairs, best_matching, cascade_match, is_contested
 from tracking.core.boxes import (
+    DetectionBatch,
     Detections,
+    detection_batches,
     iou_of_signed_corners,
     signed_corners_of_centres,
     xyxy_to_cxcywh,
 )
-from tracking.core.detection_batches import DetectionBatch, detection_batches
 from tracking.core.kalman import POSITION, Array, MotionModel, initialise, predict, update
 from tracking.core.returning import join_returning
 from tracking.core.scene_cuts import split_at_cuts
