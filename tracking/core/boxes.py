@@ -1,4 +1,4 @@
-"""Axis-aligned boxes, and detections, as float arrays of rows `(x1, y1, x2, y2)`, pixels, origin top left.
+"""Axis-aligned boxes, and detections: rows `(x1, y1, x2, y2)` of pixels, origin top left.
 
 x2 and y2 are exclusive. The centre form of a box is the row `(cx, cy, width, height)`.
 """
