@@ -28,12 +28,13 @@ def videos(seed: int) -> list[VideoSpec]:
 def _with_people(place: VideoSpec, seed: int) -> VideoSpec:
     rng = np.random.default_rng([seed, place.seed])
     count = int(rng.integers(4, 8))
-    looks: list[Appearance] = []  # no two alike
-    while len(looks) < count:
-        if (look := random_appearance(rng)) not in looks:
-            looks.append(look)
+    appearances: list[Appearance] = []  # no two alike
+    while len(appearances) < count:
+        if (look := random_appearance(rng)) not in appearances:
+            appearances.append(look)
     people = [
-        _person(number, look, place.horizon, rng) for number, look in enumerate(looks, start=1)
+        _person(number, look, place.horizon, rng)
+        for number, look in enumerate(appearances, start=1)
     ]
     return replace(place, name=f"{place.name}-{seed}", seconds=SECONDS, people=tuple(people))
 

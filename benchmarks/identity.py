@@ -40,8 +40,8 @@ from demo.world.videos import DEMO_VIDEOS
 from tracking.core.appearance import clear_views, describe_clearly
 from tracking.core.association import hungarian
 from tracking.core.boxes import Boxes, Detections, pairwise_iou
+from tracking.core.features import describe
 from tracking.core.identities import assign_identities
-from tracking.core.looks import describe
 from tracking.core.returning import join_returned
 from tracking.core.sort import TrackerParameters, track
 from tracking.core.tracks_file import Track

@@ -16,8 +16,8 @@ from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
 from datasets.models import BundleImport, Clip, Dataset, Video
 from tracking.core.doubts import DOUBTFUL
+from tracking.core.features import likeness
 from tracking.core.image_grid import best_over_time
-from tracking.core.looks import likeness
 from tracking.core.returning import PersonSpan
 from tracking.core.tracks_file import Track, TracksFile, TracksFileError, load, with_class
 from tracking.models import (

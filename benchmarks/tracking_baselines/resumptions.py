@@ -26,8 +26,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "avaproject.settings")
 django.setup()
 from tracking.core.appearance import describe_clearly
 from tracking.core.boxes import Detections, pairwise_iou
+from tracking.core.features import describe
 from tracking.core.image_grid import crop_person, draw_sheet
-from tracking.core.looks import describe
 from tracking.core.sort import TrackerParameters, track
 from tracking.core.tracks_file import Track
 from tracking.detectors.registry import open_detector

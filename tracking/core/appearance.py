@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracking.core.boxes import Boxes, Detections, area
-from tracking.core.looks import Describe, Image, Looks, likeness, mean_look, unit
+from tracking.core.features import Describe, Image, Looks, likeness, mean_look, unit
 from tracking.core.tracks_file import Track
 
 MIN_SCORE = 0.25  # of a detection whose look counts, and that covers others
@@ -149,14 +149,14 @@ def clip_limits(tracks: Sequence[Track], fps: float) -> ClipLimits:
 
 def _different(tracks: Sequence[Track]) -> NDArray[np.float64]:
     """The likenesses of tracks that are seen at the same time."""
-    looks = [(track, look) for track in tracks if (look := look_of(track)) is not None]
-    if len(looks) < 2:
+    features = [(track, look) for track in tracks if (look := look_of(track)) is not None]
+    if len(features) < 2:
         return np.empty(0)
-    begin = np.array([track.frames[0] for track, _ in looks])
-    end = np.array([track.frames[-1] for track, _ in looks])
+    begin = np.array([track.frames[0] for track, _ in features])
+    end = np.array([track.frames[-1] for track, _ in features])
     rows, columns = np.nonzero(np.triu((begin[:, None] <= end) & (begin <= end[:, None]), 1))
     some = slice(None, None, len(rows) // MAX_DIFFERENT + 1)
-    stack = np.stack([look for _, look in looks])
+    stack = np.stack([look for _, look in features])
     alike = likeness(stack[rows[some]], stack[columns[some]])
     return alike[~np.isnan(alike)]
 
@@ -228,10 +228,10 @@ def without_doubles(tracks: Sequence[Track], fps: float) -> list[Track]:
     are, since of boxes alone people who walk abreast look like doubles.
     """
     is_double = [np.zeros(len(one.frames), bool) for one in tracks]
-    looks = [look_of(one) for one in tracks]
+    features = [look_of(one) for one in tracks]
     for a, one in enumerate(tracks):
         for b, other in enumerate(tracks[:a]):
-            if not _may_be_one(one, other, looks[a], looks[b]):
+            if not _may_be_one(one, other, features[a], features[b]):
                 continue
             rows, columns = _same_place(one, other, fps)
             if len(rows) and one.scores[rows].mean() < other.scores[columns].mean():

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracking.core.appearance import concatenated, look_of
-from tracking.core.looks import Looks, unit
+from tracking.core.features import Looks, unit
 from tracking.core.tracks_file import Track
 
 PersonIds = Mapping[int, int]  # person id of each track id
@@ -86,20 +86,20 @@ def person_features(
         clips: The tracks of each clip, and the person id of each track id.
     """
     shown = _shown([tracks for tracks, _ in clips], [persons for _, persons in clips])
-    looks = {
+    features = {
         person: pooled_look([track for _, track in some]) for person, some in shown.items()
     }
     return {
         person: unit(look).astype(np.float32)
-        for person, look in looks.items()
+        for person, look in features.items()
         if look is not None
     }
 
 
 def pooled_look(tracks: Sequence[Track]) -> Looks | None:
     """The sum of the looks of some tracks, each as long as its track; None without any."""
-    looks = [(len(track.frames), look_of(track)) for track in tracks]
-    found = [frames * look for frames, look in looks if look is not None]
+    features = [(len(track.frames), look_of(track)) for track in tracks]
+    found = [frames * look for frames, look in features if look is not None]
     return np.sum(found, axis=0) if found else None
 
 
@@ -121,7 +121,7 @@ def _seconds(track: Track, fps: float, start: int = 0) -> Interval:
 
 
 def returning(
-    looks: Sequence[Looks | None],
+    features: Sequence[Looks | None],
     times: Sequence[Sequence[Interval]],
     clips: Sequence[Set[int]] = (),
 ) -> list[int]:
@@ -130,7 +130,7 @@ def returning(
     Two are one if they are never seen at the same time, and are more alike than most who are.
 
     Args:
-        looks: Of each person, shape `(P, D)`, as long as it counts; None for one without.
+        features: Of each person, shape `(P, D)`, as long as it counts; None for one without.
         times: When each person is seen: intervals in seconds.
         clips: Where each person is seen; no two in one clip become one. Empty: anywhere.
 
@@ -138,13 +138,13 @@ def returning(
     >>> returning([red, blue, red], [[(0, 1)], [(0, 1)], [(5, 6)]])
     [0, 1, 0]
     """
-    group = list(range(len(looks)))
+    group = list(range(len(features)))
     seen = [sum(end - begin for begin, end in some) for some in times]
-    known = [index for index in group if looks[index] is not None]
+    known = [index for index in group if features[index] is not None]
     known = sorted(sorted(known, key=lambda index: -seen[index])[:MOST_COMPARED])
     if len(known) < 2:
         return group
-    pooled = np.stack([looks[index] for index in known])  # type: ignore[misc]
+    pooled = np.stack([features[index] for index in known])  # type: ignore[misc]
     units, shown = unit(pooled), (pooled != 0).any(axis=-1)
     alike = np.stack([_alike(units, shown, row) for row in range(len(known))])
     at_once = _at_once([times[index] for index in known])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tracking.core.appearance import concatenated, end_look
 from tracking.core.association import Pairs, best_matching
 from tracking.core.boxes import xyxy_to_cxcywh
-from tracking.core.looks import likeness
+from tracking.core.features import likeness
 from tracking.core.tracks_file import Track
 
 Array = NDArray[np.float64]

@@ -9,7 +9,7 @@ from typing import Protocol
 from django.utils.translation import gettext as _
 
 from tracking.core.boxes import Boxes
-from tracking.core.looks import Looks, describe
+from tracking.core.features import Looks, describe
 from tracking.detectors.registry import DetectorError, Frame, weights_path
 
 HISTOGRAM = "histogram"

@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from numpy.typing import NDArray
 
 from tracking.core.boxes import Boxes
-from tracking.core.looks import Looks
+from tracking.core.features import Looks
 from tracking.detectors.onnx_runtimes import ModelError, Runtime, open_model
 from tracking.detectors.registry import DetectorError, Frame, file_hash
 

@@ -11,7 +11,7 @@ from tracking.core.appearance import (
     split_by_look,
 )
 from tracking.core.boxes import Detections
-from tracking.core.looks import describe, likeness, mean_look
+from tracking.core.features import describe, likeness, mean_look
 from tracking.core.returning import join_returning, returning
 from tracking.core.sort import TrackerParameters, track
 from tracking.core.tracks_file import Track, TracksFile, dump, load

@@ -149,9 +149,9 @@ def likeness(a: Looks, b: Looks) -> NDArray[np.float64]:
         )
 
 
-def mean_look(looks: Looks) -> NDArray[np.float32]:
+def mean_look(features: Looks) -> NDArray[np.float32]:
     """One look of several of a person, shape `(P, D)`; each part over those that show it."""
-    return unit(looks.sum(axis=0)).astype(np.float32)
+    return unit(features.sum(axis=0)).astype(np.float32)
 
 
 def unit(total: NDArray[Any]) -> NDArray[Any]:
