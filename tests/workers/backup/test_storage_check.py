@@ -56,6 +56,16 @@ def test_a_file_without_a_row_is_found_and_removed(clip):
     assert not default_storage.exists(name)
 
 
+def test_of_many_files_only_the_first_are_listed(clip):
+    for number in range(23):
+        age(put(f"shop/raw/lost-{number:02}.mp4", b"lost"))
+    lines = check("--mend").splitlines()
+    assert lines.count("... and 3 more without a row.") == 1
+    assert lines.count("... and 3 more.") == 1
+    assert len([line for line in lines if line.startswith("Removed ")]) == 20
+    assert compare().orphans == {}
+
+
 def test_a_young_file_is_left_alone(clip):
     name = put("shop/raw/new.mp4", b"new")
     assert "1 file of the last day has no row yet: it is left alone" in check("--mend")

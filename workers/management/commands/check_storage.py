@@ -35,8 +35,10 @@ class Command(BaseCommand):
             done: list[str] = []
             if options["mend"] or where:
                 done = mend(faults, where, newest(where) if where else None)
-            for sentence in done:
+            for sentence in done[:SHOWN]:
                 self.stdout.write(sentence)
+            if len(done) > SHOWN:
+                self.stdout.write(f"... and {len(done) - SHOWN} more.")
         except (BackupError, OSError) as error:
             raise CommandError(str(error)) from error
         if faults.missing or faults.orphans:
