@@ -5,14 +5,14 @@ plain view all the time, and how alike different people are, who are seen at the
 who is less alike than both is taken for somebody else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracking.core.boxes import Boxes, Detections, area
-from tracking.core.features import Describe, Image, Looks, likeness, mean_look, unit
+from tracking.core.features import Describe, Image, likeness, mean_look, unit
 from tracking.core.tracks_file import Track
 
 MIN_SCORE = 0.25  # of a detection whose look counts, and that covers others
@@ -228,16 +228,13 @@ def without_doubles(tracks: Sequence[Track], fps: float) -> list[Track]:
     are, since of boxes alone people who walk abreast look like doubles.
     """
     is_double = [np.zeros(len(one.frames), bool) for one in tracks]
-    features = [look_of(one) for one in tracks]
-    for a, one in enumerate(tracks):
-        for b, other in enumerate(tracks[:a]):
-            if not _may_be_one(one, other, features[a], features[b]):
-                continue
-            rows, columns = _same_place(one, other, fps)
-            if len(rows) and one.scores[rows].mean() < other.scores[columns].mean():
-                is_double[a][rows] = True
-            else:
-                is_double[b][columns] = True
+    for a, b in _alike_at_once(tracks):
+        one, other = tracks[a], tracks[b]
+        rows, columns = _same_place(one, other, fps)
+        if len(rows) and one.scores[rows].mean() < other.scores[columns].mean():
+            is_double[a][rows] = True
+        else:
+            is_double[b][columns] = True
     result = []
     for track, doubled in zip(tracks, is_double, strict=True):
         edges = np.flatnonzero(np.diff(doubled)) + 1
@@ -247,11 +244,23 @@ def without_doubles(tracks: Sequence[Track], fps: float) -> list[Track]:
     return sorted(result, key=lambda one: int(one.frames[0]))
 
 
-def _may_be_one(one: Track, other: Track, look: Looks | None, other_look: Looks | None) -> bool:
-    is_at_once = one.frames[0] <= other.frames[-1] and other.frames[0] <= one.frames[-1]
-    if not is_at_once or look is None or other_look is None:
-        return False
-    return bool(likeness(look, other_look) > SAME_LIKENESS)
+def _alike_at_once(tracks: Sequence[Track]) -> Iterator[tuple[int, int]]:
+    """Pairs of tracks that are seen at one time, come to the same place, and look the same."""
+    found = [(index, look_of(one)) for index, one in enumerate(tracks)]
+    known = np.array([index for index, look in found if look is not None], np.int64)
+    if not len(known):
+        return
+    stack = np.stack([look for _, look in found if look is not None])
+    begin = np.array([tracks[index].frames[0] for index in known])
+    end = np.array([tracks[index].frames[-1] for index in known])
+    low = np.array([tracks[index].boxes[:, :2].min(axis=0) for index in known])
+    high = np.array([tracks[index].boxes[:, 2:].max(axis=0) for index in known])
+    for row, index in enumerate(known.tolist()):
+        meets = (begin[:row] <= end[row]) & (begin[row] <= end[:row])
+        meets &= (low[:row] < high[row]).all(axis=1) & (low[row] < high[:row]).all(axis=1)
+        near = np.flatnonzero(meets)
+        for other in known[near[likeness(stack[row], stack[near]) > SAME_LIKENESS]].tolist():
+            yield index, other
 
 
 def _same_place(one: Track, other: Track, fps: float) -> tuple[Rows, Rows]:
