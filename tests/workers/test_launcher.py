@@ -4,7 +4,6 @@ import ast
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -147,15 +146,10 @@ def test_it_installs_then_runs_the_command(project):
     assert torch.endswith("install torch==2.0")
 
 
-def test_the_second_start_installs_nothing_and_is_fast(project):
+def test_the_second_start_installs_nothing(project):
     ava(project, "manage", "check", TORCH="cpu")
     installs(project)
-    took = []
-    for _ in range(3):  # the machine may be busy with something else
-        began = time.monotonic()
-        done = ava(project, "manage", "check")
-        took.append(time.monotonic() - began)
-    assert min(took) < 1.0
+    done = ava(project, "manage", "check")
     assert f"ran {project}/manage.py check" in done.stdout
     assert not installs(project)
 

@@ -44,7 +44,7 @@ def connect(port) -> Iterator[Callable[[], socket.socket]]:
 
 
 def answer(port: int, request: bytes = b"GET /3 HTTP/1.0\r\n\r\n") -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         client.sendall(request)
         return b"".join(iter(lambda: client.recv(4096), b""))
 
@@ -88,7 +88,7 @@ def test_a_request_that_trickles_in_is_ended_and_a_slow_one_is_not(port, connect
         if not is_closed(trickle):
             trickle.sendall(b"a")
     assert is_closed(trickle)
-    steady.settimeout(10)
+    steady.settimeout(60)
     assert b"".join(iter(lambda: steady.recv(65536), b"")).endswith(b"x" * 9000)
 
 
