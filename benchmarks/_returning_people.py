@@ -63,7 +63,7 @@ def _person(
 
 
 def _stay(rng: np.random.Generator) -> MotionSegment:
-    movement = "sit" if rng.random() < 0.25 else "stand"
+    movement: Movement = "sit" if rng.random() < 0.25 else "stand"
     yaw = float(rng.uniform(-math.pi / 2, math.pi / 2))
     return MotionSegment(
         movement, float(rng.uniform(3, 10)), activities=_activity(rng, movement), yaw=yaw

@@ -20,8 +20,7 @@ import os
 import resource
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import cast
@@ -40,7 +39,7 @@ from demo.world.videos import DEMO_VIDEOS
 from tracking.core.appearance import clear_views, describe_clearly
 from tracking.core.association import hungarian
 from tracking.core.boxes import Boxes, Detections, pairwise_iou
-from tracking.core.features import describe
+from tracking.core.features import Image, describe
 from tracking.core.identities import assign_identities
 from tracking.core.returning import join_returned
 from tracking.core.sort import TrackerParameters, track
@@ -57,7 +56,7 @@ WANTED = 0.9  # main, of all people of the demo
 MOST_SECONDS = 0.001  # of CPU time, for a look
 NUMBERS = ("all", "found", "main", "visit", "pure", "best")
 
-spent, looked_at = 0.0, 0  # CPU seconds, and people
+Find = Callable[[int, Image], Detections]  # a frame's number and image -> people
 
 
 def main() -> None:
@@ -68,13 +67,18 @@ def main() -> None:
     for seed in seeds:
         name = "seeds never looked at" if seed >= FIRST_HELD_OUT else "seeds looked at"
         groups.setdefault(name, []).extend(videos(seed))
-    demo = 0.0
+    demo, cost = 0.0, {"seconds": 0.0, "people": 0.0}
+
+    def detected(_frame: int, image: Image) -> Detections:
+        return detector.detect([image])[0]
+
     print(f"{'people':22} {'boxes':9} {'looks':6} found/all main/all  main visit  pure  best")
     for group, specs in groups.items():
-        for boxes, find in (("noise", noise_on_truth), ("detector", partial(detect, detector))):
+        for boxes in ("noise", "detector"):
             counts: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
             for spec in specs:
-                found = list(find(spec))
+                find = noise_on_truth(spec) if boxes == "noise" else detected
+                found = detections(spec, find, cost)
                 plain = [one and one._replace(features=None) for one in found]
                 counts[True] += count(spec, found)
                 counts[False] += count(spec, plain)
@@ -89,43 +93,41 @@ def main() -> None:
                 )
                 if with_looks and (group, boxes) == ("demo", "noise"):
                     demo = of_all[1]
-    seconds = spent / max(looked_at, 1)
+    seconds = cost["seconds"] / max(cost["people"], 1)
     print(f"a look: {1000 * seconds:.2f} ms of CPU time (limit {1000 * MOST_SECONDS:.0f})")
     print(f"main identity of the demo's people, boxes of noise: {demo:.3f} (goal {WANTED})")
     sys.exit(int(demo < WANTED or seconds >= MOST_SECONDS))
 
 
-def noise_on_truth(spec: VideoSpec) -> Iterator[Detections | None]:
-    """Nearly perfect detections with looks, for each frame; None where it is skipped."""
-    random = np.random.default_rng(spec.seed)
+def detections(spec: VideoSpec, find: Find, cost: dict[str, float]) -> list[Detections | None]:
+    """What `find` finds, with looks, in each frame; None where a frame is skipped.
+
+    `cost` counts the CPU seconds that looks take, and the people who were looked at.
+    """
+    found: list[Detections | None] = []
     for frame in range(spec.seconds * FPS):
         if frame % STRIDE:
-            yield None
-            continue
-        boxes = _pixels(spec, [p for p in truth_at(spec, frame) if p.visible >= MIN_VISIBLE])
-        boxes += random.normal(0, NOISE, boxes.shape) * (boxes[:, 3:] - boxes[:, 1:2])
-        scores = np.clip(random.normal(0.85, 0.05, len(boxes)), 0, 0.99)
-        yield _with_looks(spec, frame, Detections(boxes, scores))
-
-
-def detect(detector: Detector, spec: VideoSpec) -> Iterator[Detections | None]:
-    """What a detector finds, with looks; None where a frame is skipped."""
-    for frame in range(spec.seconds * FPS):
-        if frame % STRIDE:
-            yield None
+            found.append(None)
             continue
         image = draw_frame(spec, source_frame_at(spec, frame))
-        yield _with_looks(spec, frame, detector.detect([image])[0])
+        people = find(frame, image)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+        found.append(describe_clearly(image, people, describe))
+        cost["seconds"] += resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
+        cost["people"] += int(clear_views(people.boxes).sum())
+    return found
 
 
-def _with_looks(spec: VideoSpec, frame: int, found: Detections) -> Detections:
-    global spent, looked_at
-    image = draw_frame(spec, source_frame_at(spec, frame))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-    result = describe_clearly(image, found, describe)
-    spent += resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
-    looked_at += int(clear_views(found.boxes).sum())
-    return result
+def noise_on_truth(spec: VideoSpec) -> Find:
+    """Finds the true boxes with noise, nearly perfect."""
+    random = np.random.default_rng(spec.seed)
+
+    def find(frame: int, _image: Image) -> Detections:
+        boxes = _pixels(spec, [p for p in truth_at(spec, frame) if p.visible >= MIN_VISIBLE])
+        boxes += random.normal(0, NOISE, boxes.shape) * (boxes[:, 3:] - boxes[:, 1:2])
+        return Detections(boxes, np.clip(random.normal(0.85, 0.05, len(boxes)), 0, 0.99))
+
+    return find
 
 
 def _pixels(spec: VideoSpec, people: list[TruthBox]) -> Boxes:
