@@ -36,7 +36,8 @@ def assign_identities(
         steps: Frames from the start of each clip to the start of the next: its length, or more
             where something between them was cut out. The last one is not used.
         fps: Frames per second.
-        merging: When two tracks are one person; the defaults with a larger gap if None.
+        merging: When two tracks are one person. The defaults if None, with a larger gap, and
+            with `LEAST_LIKENESS` of those that have looks.
         given: For each clip the person ids its tracks have already, which they keep.
         cuts: For each clip the first frame of each later scene: no person continues over a cut.
         highest: Person id that is taken; new ones count on from there.

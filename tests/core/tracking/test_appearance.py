@@ -142,6 +142,12 @@ def test_whoever_returns_is_one_person():
     assert returning([], []) == []
 
 
+def test_of_too_many_people_those_seen_longest_are_compared(monkeypatch):
+    monkeypatch.setattr("tracking.core.returning.MOST_COMPARED", 2)
+    times = [[(0.0, 1.0)], [(5.0, 9.0)], [(20.0, 29.0)]]
+    assert returning([RED, RED, RED], times) == [0, 1, 1]
+
+
 def test_who_returns_is_the_most_alike_of_those_who_were_there():
     mixed = mean_look(np.stack([RED, RED, RED, BLUE]))
     times = [[(0.0, 1.0)], [(0.0, 1.0)], [(5.0, 6.0)]]

@@ -22,6 +22,19 @@ def test_a_person_and_a_vehicle_are_never_one():
     assert join_returned(clips, ids, [0, 600, 1200]) == [{1: 1}, {1: 1}, {1: 2}]
 
 
+def test_nobody_goes_on_over_the_border_of_a_clip_who_looks_different():
+    red, blue = np.array([[[1.0, 0.0]]], np.float32), np.array([[[0.0, 1.0]]], np.float32)
+    before, here = standing(1, 0), standing(1, 0)
+
+    def persons(look, other):
+        clips = [[replace(before, features=look)], [replace(here, features=other)]]
+        return assign_identities(clips, [60, 60])
+
+    assert persons(red, red) == [{1: 1}, {1: 1}]
+    assert persons(red, blue) == [{1: 1}, {1: 2}]
+    assert persons(red, None) == persons(None, None) == [{1: 1}, {1: 1}]
+
+
 def test_who_returns_is_found_though_the_later_clip_has_two_parts_of_the_person():
     """Parts are never seen at the same time, so they are not two people who look alike."""
     look = np.ones((1, 1, 4), np.float32) / 2
