@@ -1,8 +1,9 @@
 """Appearance: whether a track still shows the same person, and whether two show one.
 
-No limit is fixed for a camera or a model: each clip says how much people change who are in
-plain view all the time, and how alike different people are, who are seen at the same time. Only
-who is less alike than both is taken for somebody else.
+Where a track is split, no limit is fixed for a camera or a model: each clip says how much
+people change who are in plain view all the time, and how alike different people are, who are
+seen at the same time. Only who is less alike than both is taken for somebody else. Two tracks
+show one person from a fixed likeness on (`SAME_LIKENESS`), which was chosen for colours.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracking.core.boxes import Boxes, Detections, area
-from tracking.core.features import Describe, Image, likeness, mean_look, unit
+from tracking.core.features import Describe, Image, Looks, likeness, mean_look, unit
 from tracking.core.tracks_file import Track
 
 MIN_SCORE = 0.25  # of a detection whose look counts, and that covers others
@@ -147,17 +148,33 @@ def clip_limits(tracks: Sequence[Track], fps: float) -> ClipLimits:
     return ClipLimits(same, min(same, change))
 
 
+class _Looks(NamedTuple):
+    """The tracks that have a look, as columns."""
+
+    indices: NDArray[np.int64]  # (N,), of the tracks
+    features: Looks  # (N, P, D)
+    begin: NDArray[np.int64]  # (N,), first frames
+    end: NDArray[np.int64]  # (N,), last frames
+
+
+def _with_look(tracks: Sequence[Track]) -> _Looks | None:
+    """Those tracks that have a look; None for none."""
+    features = {index: look_of(one) for index, one in enumerate(tracks)}
+    found = {index: look for index, look in features.items() if look is not None}
+    if not found:
+        return None
+    begin, end = np.array([tracks[index].frames[[0, -1]] for index in found]).T
+    return _Looks(np.array(list(found)), np.stack(list(found.values())), begin, end)
+
+
 def _different(tracks: Sequence[Track]) -> NDArray[np.float64]:
     """The likenesses of tracks that are seen at the same time."""
-    features = [(track, look) for track in tracks if (look := look_of(track)) is not None]
-    if len(features) < 2:
+    if (found := _with_look(tracks)) is None:
         return np.empty(0)
-    begin = np.array([track.frames[0] for track, _ in features])
-    end = np.array([track.frames[-1] for track, _ in features])
+    _, features, begin, end = found
     rows, columns = np.nonzero(np.triu((begin[:, None] <= end) & (begin <= end[:, None]), 1))
     some = slice(None, None, len(rows) // MAX_DIFFERENT + 1)
-    stack = np.stack([look for _, look in features])
-    alike = likeness(stack[rows[some]], stack[columns[some]])
+    alike = likeness(features[rows[some]], features[columns[some]])
     return alike[~np.isnan(alike)]
 
 
@@ -246,20 +263,18 @@ def without_doubles(tracks: Sequence[Track], fps: float) -> list[Track]:
 
 def _alike_at_once(tracks: Sequence[Track]) -> Iterator[tuple[int, int]]:
     """Pairs of tracks that are seen at one time, come to the same place, and look the same."""
-    found = [(index, look_of(one)) for index, one in enumerate(tracks)]
-    known = np.array([index for index, look in found if look is not None], np.int64)
-    if not len(known):
+    if (found := _with_look(tracks)) is None:
         return
-    stack = np.stack([look for _, look in found if look is not None])
-    begin = np.array([tracks[index].frames[0] for index in known])
-    end = np.array([tracks[index].frames[-1] for index in known])
+    known, features, begin, end = found
     low = np.array([tracks[index].boxes[:, :2].min(axis=0) for index in known])
     high = np.array([tracks[index].boxes[:, 2:].max(axis=0) for index in known])
     for row, index in enumerate(known.tolist()):
         meets = (begin[:row] <= end[row]) & (begin[row] <= end[:row])
         meets &= (low[:row] < high[row]).all(axis=1) & (low[row] < high[:row]).all(axis=1)
         near = np.flatnonzero(meets)
-        for other in known[near[likeness(stack[row], stack[near]) > SAME_LIKENESS]].tolist():
+        for other in known[
+            near[likeness(features[row], features[near]) > SAME_LIKENESS]
+        ].tolist():
             yield index, other
 
 

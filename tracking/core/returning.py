@@ -1,7 +1,8 @@
-"""Who left and returned, by looks: in a clip, and over all clips of a video; who may have.
+"""Who left and returned, by looks: in a clip, and over all clips of a video.
 
 The two most alike groups of tracks become one person, and their looks are pooled, until no two
-are alike enough: agglomerative clustering, with pairs that cannot be one person.
+are alike enough: agglomerative clustering, with pairs that cannot be one person. By time alone
+`nearest_in_time` says who may be one, for people to choose from.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracking.core.appearance import concatenated, look_of
-from tracking.core.features import Looks, unit
+from tracking.core.features import Looks, likeness, unit
 from tracking.core.tracks_file import Track
 
 PersonIds = Mapping[int, int]  # person id of each track id
@@ -145,8 +146,8 @@ def returning(
     if len(known) < 2:
         return group
     pooled = np.stack([features[index] for index in known])  # type: ignore[misc]
-    units, shown = unit(pooled), (pooled != 0).any(axis=-1)
-    alike = np.stack([_alike(units, shown, row) for row in range(len(known))])
+    units = unit(pooled)
+    alike = np.stack([np.nan_to_num(likeness(one, units)) for one in units])
     at_once = _at_once([times[index] for index in known])
     different = alike[np.triu(at_once, 1)]
     limit = DEFAULT_LIMIT
@@ -157,7 +158,7 @@ def returning(
         apart &= np.array([[not (clips[a] & clips[b]) for b in known] for a in known])
     np.fill_diagonal(apart, False)
     best = np.where(apart, alike, -1).max(axis=1)  # or more
-    while (row := int(best.argmax())) >= 0 and best[row] > limit:
+    while best[row := int(best.argmax())] > limit:
         allowed = np.where(apart[row], alike[row], -1)
         column = int(allowed.argmax())
         if allowed[column] < best[row]:
@@ -165,28 +166,15 @@ def returning(
             continue
         row, column = min(row, column), max(row, column)
         pooled[row] += pooled[column]
-        units[row], shown[row] = unit(pooled[row]), shown[row] | shown[column]
+        units[row] = unit(pooled[row])
         apart[row] = apart[:, row] = apart[row] & apart[column]
         apart[column] = apart[:, column] = False
-        alike[row] = alike[:, row] = _alike(units, shown, row)
+        alike[row] = alike[:, row] = np.nan_to_num(likeness(units[row], units))
         best = np.maximum(best, np.where(apart[row], alike[row], -1))
         best[row], best[column] = np.where(apart[row], alike[row], -1).max(), -1
         one, other = known[row], known[column]
         group = [one if root == other else root for root in group]
     return group
-
-
-def _alike(
-    units: NDArray[np.float32], shown: NDArray[np.bool_], row: int
-) -> NDArray[np.float32]:
-    """The likeness of one look to each, `(N,)`, 0 where no part is seen in both.
-
-    As `likeness`, of looks `(N, P, D)` whose seen parts `(N, P)` are known, since it is
-    computed after each join.
-    """
-    both = shown & shown[row]
-    parts = np.einsum("npd,pd->np", units, units[row]) * both
-    return parts.sum(axis=1) / np.maximum(both.sum(axis=1), 1)
 
 
 def _at_once(times: Sequence[Sequence[Interval]]) -> NDArray[np.bool_]:

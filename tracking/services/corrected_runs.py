@@ -244,7 +244,7 @@ def is_fixed(run: TrackingRun) -> bool:
 
 
 def keep_doubts(video: Video) -> None:
-    """Store how much each person of the runs in use is in doubt, and what it features like."""
+    """Store how much each person of the runs in use is in doubt, and what it looks like."""
     clips = [
         (tracks_of(run).tracks, dict(run.persons.values_list("track_id", "person_id")))
         for run in runs_in_use(video)
