@@ -55,7 +55,7 @@ def test_an_experiment_tracks_every_clip_beside_the_runs_that_are_there(video):
     assert plan_runs() == 0
     runs = TrackingRun.objects.filter(experiment=experiment)
     assert [run.clip for run in runs] == [first, second]
-    assert {run.config_key for run in runs} == {"rfdetr-nano t0.3 s5 sort-8 looks"}
+    assert {run.config_key for run in runs} == {"rfdetr-nano t0.3 s5 sort-9 looks"}
     assert TrackingRun.objects.filter(experiment=None).count() == 2
 
 
@@ -67,7 +67,7 @@ def test_a_run_of_a_experiment_is_made_with_the_settings_of_the_experiment(clip)
     assert run.made_by["frame_stride"] == 5
     assert run.made_by["tracker"]["high_score"] == 0.3
     assert run.made_by["tracker"]["max_age_seconds"] == 2.0
-    assert run.config_key.endswith("sort-8 looks max_age_seconds=2")
+    assert run.config_key.endswith("sort-9 looks max_age_seconds=2")
 
 
 def test_only_a_chosen_experiment_is_annotated_and_shown(video):

@@ -234,10 +234,10 @@ def test_keyframes_and_both_ends_are_always_sampled(stride):
 def test_the_config_key_names_what_the_result_depends_on(settings, tmp_path):
     settings.WEIGHTS_DIR = tmp_path
     dataset = make_dataset(detector="onnx", weights="own.onnx", threshold=0.3, frame_stride=5)
-    assert config_key_of(dataset) == "onnx own.onnx t0.3 s5 sort-8 looks"
+    assert config_key_of(dataset) == "onnx own.onnx t0.3 s5 sort-9 looks"
     (tmp_path / "own.onnx").write_bytes(b"weights")
-    assert config_key_of(dataset) == "onnx own.onnx#9a129038 t0.3 s5 sort-8 looks"
-    assert config_key_of(make_dataset()) == "rfdetr-medium t0.45 s1 sort-8 looks"
+    assert config_key_of(dataset) == "onnx own.onnx#9a129038 t0.3 s5 sort-9 looks"
+    assert config_key_of(make_dataset()) == "rfdetr-medium t0.45 s1 sort-9 looks"
     assert len(config_key_of(make_dataset(weights="/" + "w" * 400))) <= 120
 
 

@@ -1,9 +1,10 @@
 """Appearance: whether a track still shows the same person, and whether two show one.
 
-Where a track is split, no limit is fixed for a camera or a model: each clip says how much
-people change who are in plain view all the time, and how alike different people are, who are
-seen at the same time. Only who is less alike than both is taken for somebody else. Two tracks
-show one person from a fixed likeness on (`SAME_LIKENESS`), which was chosen for colours.
+No limit is fixed for a camera or a model: each clip says how much people change who are in
+plain view all the time, and how alike different people are, who are seen at the same time. Only
+who is less alike than both is taken for somebody else, and only who is nearer to the first than
+to the second for the same person. Where a clip shows too few people to tell, limits are those
+that were chosen for colours, and looks of a model decide nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracking.core.boxes import Boxes, Detections, area
-from tracking.core.features import Describe, Image, Looks, likeness, mean_look, unit
+from tracking.core.features import Describe, Image, Looks, by_colours, likeness, mean_look, unit
 from tracking.core.tracks_file import Track
 
 MIN_SCORE = 0.25  # of a detection whose look counts, and that covers others
@@ -26,10 +27,10 @@ MIN_PAIRS = 20  # of the same people, before their likeness counts
 DIFFERENT_QUANTILE = 0.9  # of the likenesses of different people, who are seen at one time
 CHANGE_QUANTILE = 0.75  # the same for a change in plain view, which is rarer
 MIN_DIFFERENT, MAX_DIFFERENT = 10, 2000  # pairs of them that are needed, and that are looked at
-DEFAULT_LIMIT = 0.55
+DEFAULT_LIMIT = 0.55  # of the likeness of colours, in a clip of too few people
 SAME_IOU = 0.4  # of two boxes on one person, found as a whole and in part ...
 SAME_SECONDS = 0.5  # ... for so long ...
-SAME_LIKENESS = 0.85  # ... who looks the same: people side by side seldom do
+SAME_LIKENESS = 0.85  # ... who looks the same: by colours, in a clip of too few people
 
 Rows = NDArray[np.int64]
 
@@ -121,6 +122,21 @@ def clip_limits(tracks: Sequence[Track], fps: float) -> ClipLimits:
 
     Different people are those of tracks at the same time; limits lie below most of them.
     """
+    limits, change = [], 0.0
+    same = same_people(tracks, fps)
+    if len(same) >= MIN_PAIRS:
+        limits.append(float(np.quantile(same, SAME_QUANTILE)))
+    different = different_people(tracks)
+    if len(different) >= MIN_DIFFERENT:
+        change, far = np.quantile(different, [CHANGE_QUANTILE, DIFFERENT_QUANTILE]).tolist()
+        limits.append(far)
+    unknown = by_colours(DEFAULT_LIMIT, -1.0, (one.features for one in tracks))
+    lowest = min(limits, default=unknown)
+    return ClipLimits(lowest, min(lowest, change))
+
+
+def same_people(tracks: Sequence[Track], fps: float) -> list[float]:
+    """The likenesses of people in plain view to themselves a second before."""
     found: list[float] = []
     for track in tracks:
         views = _views(track)
@@ -137,15 +153,7 @@ def clip_limits(tracks: Sequence[Track], fps: float) -> ClipLimits:
             b = _look_at(track, row, fps, before=False)
             if a is not None and b is not None and not np.isnan(alike := likeness(a, b)):
                 found.append(float(alike))
-    limits, change = [], 0.0
-    if len(found) >= MIN_PAIRS:
-        limits.append(float(np.quantile(found, SAME_QUANTILE)))
-    different = _different(tracks)
-    if len(different) >= MIN_DIFFERENT:
-        change, far = np.quantile(different, [CHANGE_QUANTILE, DIFFERENT_QUANTILE]).tolist()
-        limits.append(far)
-    same = min(limits, default=DEFAULT_LIMIT)
-    return ClipLimits(same, min(same, change))
+    return found
 
 
 class _Looks(NamedTuple):
@@ -167,7 +175,7 @@ def _with_look(tracks: Sequence[Track]) -> _Looks | None:
     return _Looks(np.array(list(found)), np.stack(list(found.values())), begin, end)
 
 
-def _different(tracks: Sequence[Track]) -> NDArray[np.float64]:
+def different_people(tracks: Sequence[Track]) -> NDArray[np.float64]:
     """The likenesses of tracks that are seen at the same time."""
     if (found := _with_look(tracks)) is None:
         return np.empty(0)
@@ -245,7 +253,7 @@ def without_doubles(tracks: Sequence[Track], fps: float) -> list[Track]:
     are, since of boxes alone people who walk abreast look like doubles.
     """
     is_double = [np.zeros(len(one.frames), bool) for one in tracks]
-    for a, b in _alike_at_once(tracks):
+    for a, b in _alike_at_once(tracks, _double_likeness(tracks, fps)):
         one, other = tracks[a], tracks[b]
         rows, columns = _same_place(one, other, fps)
         if len(rows) and one.scores[rows].mean() < other.scores[columns].mean():
@@ -261,7 +269,19 @@ def without_doubles(tracks: Sequence[Track], fps: float) -> list[Track]:
     return sorted(result, key=lambda one: int(one.frames[0]))
 
 
-def _alike_at_once(tracks: Sequence[Track]) -> Iterator[tuple[int, int]]:
+def _double_likeness(tracks: Sequence[Track], fps: float) -> float:
+    """The likeness from which on two tracks show one person, who is found twice.
+
+    Midway between how alike the same people are at least, and different ones at most.
+    """
+    same, different = same_people(tracks, fps), different_people(tracks)
+    if len(same) < MIN_PAIRS or len(different) < MIN_DIFFERENT:
+        return by_colours(SAME_LIKENESS, 1.0, (one.features for one in tracks))
+    least, most = np.quantile(same, SAME_QUANTILE), np.quantile(different, DIFFERENT_QUANTILE)
+    return float(least + most) / 2
+
+
+def _alike_at_once(tracks: Sequence[Track], limit: float) -> Iterator[tuple[int, int]]:
     """Pairs of tracks that are seen at one time, come to the same place, and look the same."""
     if (found := _with_look(tracks)) is None:
         return
@@ -272,9 +292,7 @@ def _alike_at_once(tracks: Sequence[Track]) -> Iterator[tuple[int, int]]:
         meets = (begin[:row] <= end[row]) & (begin[row] <= end[:row])
         meets &= (low[:row] < high[row]).all(axis=1) & (low[row] < high[:row]).all(axis=1)
         near = np.flatnonzero(meets)
-        for other in known[
-            near[likeness(features[row], features[near]) > SAME_LIKENESS]
-        ].tolist():
+        for other in known[near[likeness(features[row], features[near]) > limit]].tolist():
             yield index, other
 
 

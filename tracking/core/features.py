@@ -7,7 +7,7 @@ colours in four stripes from head to feet, without the colours around the person
 re-identification model gives one part.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -147,6 +147,21 @@ def likeness(a: Looks, b: Looks) -> NDArray[np.float64]:
         return np.where(
             shared > 0, (product * both).sum(axis=-1) / np.maximum(shared, 1), np.nan
         )
+
+
+def by_colours(limit: float, otherwise: float, features: Iterable[Looks | None]) -> float:
+    """A likeness that was chosen for histograms of colours; `otherwise` for looks of a model.
+
+    What is alike for one model is not for another one, so where a video shows too few people to
+    tell, its looks decide nothing.
+
+    >>> by_colours(0.85, 1.0, [None, np.ones((60, 4, 40), np.float32)])
+    0.85
+    >>> by_colours(0.85, 1.0, [np.ones((60, 1, 512), np.float32)])
+    1.0
+    """
+    is_of_model = any(one is not None and one.shape[-2] == 1 for one in features)
+    return otherwise if is_of_model else limit
 
 
 def mean_look(features: Looks) -> NDArray[np.float32]:

@@ -2,19 +2,25 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 
+from tracking.core.appearance import DIFFERENT_QUANTILE, MIN_DIFFERENT, different_people
 from tracking.core.association import hungarian
 from tracking.core.boxes import Boxes, pairwise_iou
+from tracking.core.features import Looks, by_colours, likeness
 from tracking.core.tracklet_merging import TrackletMerging, match_ends, track_ends
 from tracking.core.tracks_file import Track
 
 MAX_GAP_BETWEEN_CLIPS = 1.5  # seconds; tracks end at a clip's border for no other reason
 SAME_IOU = 0.5
 STEP = 15  # every so many frames two trackings are compared
-LEAST_LIKENESS = 0.8  # of looks on both sides of a clip's border
+MIN_PAIRS = 5  # on both sides of borders, before their likeness counts
+DEVIATIONS = 3  # from their median, from which on one of them is an outlier
+DEVIATION = 1.4826  # of a normal distribution, in median absolute deviations
+LEAST_LIKENESS = 0.8  # of colours on both sides of a clip's border, if a video tells too little
 
 PersonIds = Mapping[int, int]  # person id of each track id
 
@@ -37,7 +43,7 @@ def assign_identities(
             where something between them was cut out. The last one is not used.
         fps: Frames per second.
         merging: When two tracks are one person. The defaults if None, with a larger gap, and
-            with `LEAST_LIKENESS` of those that have looks.
+            and looks not less alike than `least_likeness` says.
         given: For each clip the person ids its tracks have already, which they keep.
         cuts: For each clip the first frame of each later scene: no person continues over a cut.
         highest: Person id that is taken; new ones count on from there.
@@ -52,9 +58,7 @@ def assign_identities(
     >>> assign_identities([[late], [early]], [10, 10], fps=10)
     [{4: 1}, {2: 1}]
     """
-    merging = merging or TrackletMerging(
-        max_gap_seconds=MAX_GAP_BETWEEN_CLIPS, min_likeness=LEAST_LIKENESS
-    )
+    merging = merging or _between_clips(clips, steps, fps)
     given = given or [{} for _ in clips]
     cuts = cuts or [[] for _ in clips]
     assigned: list[dict[int, int]] = []
@@ -83,6 +87,47 @@ def assign_identities(
                 known[track.track_id] = count
         assigned.append(dict(sorted(known.items())))
     return assigned
+
+
+def _between_clips(
+    clips: Sequence[Sequence[Track]], steps: Sequence[int], fps: float
+) -> TrackletMerging:
+    """When two tracks on both sides of a border are one person, in these clips of a video."""
+    by_place = TrackletMerging(max_gap_seconds=MAX_GAP_BETWEEN_CLIPS)
+    pairs: list[tuple[Looks, Looks]] = []
+    different: list[float] = []
+    for label in sorted({one.label for tracks in clips for one in tracks}):
+        shown = [[one for one in tracks if one.label == label] for tracks in clips]
+        features = [{one.track_id: one.features for one in tracks} for tracks in shown]
+        for index in range(len(clips) - 1):
+            two = shown[index], shown[index + 1]
+            for before, after in _match_across_clips(*two, steps[index], fps, by_place):
+                a, b = features[index][before], features[index + 1][after]
+                if a is not None and b is not None:
+                    pairs.append((a[0], b[0]))
+        different += [alike for tracks in shown for alike in different_people(tracks)]
+    return replace(by_place, min_likeness=least_likeness(pairs, different))
+
+
+def least_likeness(pairs: Sequence[Sequence[Looks]], different: Sequence[float]) -> float:
+    """How alike somebody looks at least who goes on over the border of two clips.
+
+    Midway between those who go on by place alone and most people of one time. Where these look
+    the same, only outliers do not go on: three deviations from the median, by the median
+    absolute deviation (Leys et al., "Detecting outliers", 2013).
+
+    Args:
+        pairs: The looks before and after a border of those who may be one.
+        different: The likenesses of people of one time.
+    """
+    alike = [float(likeness(before, after)) for before, after in pairs]
+    same = np.array([one for one in alike if not np.isnan(one)])
+    if len(same) < MIN_PAIRS or len(different) < MIN_DIFFERENT:
+        return by_colours(LEAST_LIKENESS, -1.0, (look for pair in pairs for look in pair))
+    median = np.median(same)
+    deviation = DEVIATION * np.median(np.abs(same - median))
+    most = np.quantile(different, DIFFERENT_QUANTILE)
+    return float(min((most + median) / 2, median - DEVIATIONS * deviation))
 
 
 def _match_across_clips(

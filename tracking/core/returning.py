@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracking.core.appearance import concatenated, look_of
-from tracking.core.features import Looks, likeness, unit
+from tracking.core.features import Looks, by_colours, likeness, unit
 from tracking.core.tracks_file import Track
 
 PersonIds = Mapping[int, int]  # person id of each track id
@@ -21,7 +21,7 @@ Interval = tuple[float, float]  # first and last second
 MIN_DIFFERENT = 5  # pairs of people at one time, from which on they say how alike others are
 DIFFERENT_QUANTILE = 0.9  # of their likenesses; whoever returns is more alike
 MIN_LIMIT = 0.6  # of likeness, however little alike people of one time are
-DEFAULT_LIMIT = 0.85  # the same where too few are seen at one time
+DEFAULT_LIMIT = 0.85  # the same for colours where too few are seen at one time
 OVERLAP_SECONDS = 0.6  # a track may begin so long before the one that it continues has ended
 MOST_COMPARED = 4000  # people of a video: those who are seen for the longest time
 
@@ -150,7 +150,7 @@ def returning(
     alike = np.stack([np.nan_to_num(likeness(one, units)) for one in units])
     at_once = _at_once([times[index] for index in known])
     different = alike[np.triu(at_once, 1)]
-    limit = DEFAULT_LIMIT
+    limit = by_colours(DEFAULT_LIMIT, 1.0, features)
     if len(different) >= MIN_DIFFERENT:
         limit = max(float(np.quantile(different, DIFFERENT_QUANTILE)), MIN_LIMIT)
     apart = ~at_once

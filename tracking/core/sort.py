@@ -37,7 +37,7 @@ from tracking.core.smoothing import smooth
 from tracking.core.tracklet_merging import TrackletMerging, merge_tracklets
 from tracking.core.tracks_file import Track
 
-VERSION = "sort-8"
+VERSION = "sort-9"
 LOW_SCORE = 0.1  # of a detection that may continue a track
 CONFIRMING_RATIO = 4 / 3  # of the mean score of a dataset's tracks to its detection threshold
 BRIEF_RATIO = 3 / 2  # of that of the briefest tracks to that of long ones

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from tracking.core.appearance import (
     describe_clearly,
     events,
     split_by_look,
+    without_doubles,
 )
 from tracking.core.boxes import Detections
 from tracking.core.features import describe, likeness, mean_look
@@ -16,8 +19,8 @@ from tracking.core.returning import join_returning, returning
 from tracking.core.sort import TrackerParameters, track
 from tracking.core.tracks_file import Track, TracksFile, dump, load
 
-RED, BLUE = np.array([[1.0, 0.0]], np.float32), np.array([[0.0, 1.0]], np.float32)
-NOTHING = np.zeros((1, 2), np.float32)
+RED, BLUE = np.array([[[1.0, 0]] * 2, [[0, 1.0]] * 2], np.float32)  # two parts
+NOTHING = np.zeros((2, 2), np.float32)
 
 
 def a_track(features, *, frames=None, number=1):
@@ -103,9 +106,9 @@ def test_a_clip_in_which_people_change_much_has_a_lower_limit():
 
 def crowd(alike=0.6):
     """Five people at once, each pair as much alike."""
-    features = np.zeros((5, 1, 6), np.float32)
-    features[:, 0, 0] = alike**0.5
-    features[range(5), 0, range(1, 6)] = (1 - alike) ** 0.5
+    features = np.zeros((5, 2, 6), np.float32)
+    features[:, :, 0] = alike**0.5
+    features[range(5), :, range(1, 6)] = (1 - alike) ** 0.5
     return [a_track([one] * 60, number=number) for number, one in enumerate(features, start=1)]
 
 
@@ -116,6 +119,41 @@ def test_different_people_of_a_clip_say_whom_a_change_makes_somebody_else():
     look = crowd()[0].features[:1]
     steady = clip_limits([*crowd(), a_track(np.repeat(look, 900, axis=0))], 30)
     assert steady.same == pytest.approx(0.6, abs=1e-3)
+
+
+def of_model(tracks, squeeze=1.0):
+    """The same looks by a model of one part, which finds different people more alike."""
+    result = []
+    for one in tracks:
+        own = squeeze**0.5 * one.features[:, :1]
+        alike = np.full((len(own), 1, 1), (1 - squeeze) ** 0.5)
+        result.append(replace(one, features=np.concatenate([own, alike], axis=2)))
+    return result
+
+
+def test_how_alike_a_model_finds_people_changes_nothing_where_a_clip_tells():
+    team = [a_track(np.repeat(one.features[:1], 300, axis=0), number=one.track_id)
+            for one in crowd()]  # fmt: skip
+    everyone = [replace(one, boxes=one.boxes + 200 * one.track_id) for one in team]
+    everyone[4] = replace(everyone[4], boxes=everyone[3].boxes + 4)  # abreast with the fourth
+    a, b = (one.features[0] for one in everyone[:2])
+    swapped = a_track([a] * 60 + [b] * 60, frames=[*range(60), *range(80, 140)], number=6)
+    double = replace(everyone[2], track_id=7, scores=everyone[2].scores - 0.5)
+    for squeeze in (1.0, 0.3, 0.05):
+        shown = of_model([*everyone, swapped, double], squeeze)
+        kept = without_doubles(shown, 30)
+        assert sorted(one.track_id for one in kept) == [1, 2, 3, 4, 5, 6]
+        parts = split_by_look(kept, clip_limits(kept, 30), 30)
+        assert sorted(one.track_id for one in parts) == [1, 2, 3, 4, 5, 6, 6]
+
+
+def test_where_a_clip_does_not_tell_looks_of_a_model_decide_nothing():
+    few = of_model([a_track([RED] * 60), a_track([RED] * 60, number=2)])
+    assert without_doubles(few, 30) == few
+    changed = of_model([a_track([RED] * 20 + [BLUE] * 20, frames=[*range(20), *range(35, 55)])])
+    assert len(split_by_look(changed, clip_limits(changed, 30), 30)) == 1
+    times = [[(0.0, 1.0)], [(5.0, 6.0)]]
+    assert returning([one.features[0] for one in few], times) == [0, 1]
 
 
 def test_who_changes_more_than_different_people_in_plain_view_is_split_there():
@@ -218,4 +256,4 @@ def test_two_people_who_cross_keep_their_looks_and_so_their_tracks():
 def test_the_look_of_a_track_is_in_its_file():
     whole = a_track([RED])
     file = TracksFile("a-c0000", 64, 36, 450, [whole])
-    assert load(dump(file)).tracks[0].features.tolist() == [[[1.0, 0.0]]]
+    assert load(dump(file)).tracks[0].features.tolist() == [[[1.0, 0.0], [1.0, 0.0]]]

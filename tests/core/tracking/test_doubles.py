@@ -3,7 +3,7 @@ import numpy as np
 from tracking.core.appearance import without_doubles
 from tracking.core.tracks_file import Track
 
-RED, BLUE = np.array([[1.0, 0.0]], np.float32), np.array([[0.0, 1.0]], np.float32)
+RED, BLUE = np.array([[[1.0, 0]] * 2, [[0, 1.0]] * 2], np.float32)  # two parts
 
 
 def a_track(number, frames, *, left=0.0, score=0.9, look=RED):

@@ -1,10 +1,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from tracking.core.identities import assign_identities, match_identities
+from tracking.core.identities import assign_identities, least_likeness, match_identities
 from tracking.core.returning import join_returned
 from tracking.core.tracks_file import Track
+
+COLOURS = np.ones((1, 2, 4), np.float32) / 2  # one look, of two parts
 
 
 def standing(number: int, left: float, frames: range = range(0, 60)) -> Track:
@@ -16,14 +19,14 @@ def test_a_person_and_a_vehicle_are_never_one():
     person, vehicle = standing(1, 0), replace(standing(1, 0), label="vehicle")
     assert assign_identities([[person], [person]], [60, 60]) == [{1: 1}, {1: 1}]
     assert assign_identities([[person], [vehicle]], [60, 60]) == [{1: 1}, {1: 2}]
-    look = np.ones((1, 1, 4), np.float32) / 2
+    look = COLOURS
     clips = [[replace(one, features=look)] for one in (person, person, vehicle)]
     ids = [{1: 1}, {1: 2}, {1: 3}]
     assert join_returned(clips, ids, [0, 600, 1200]) == [{1: 1}, {1: 1}, {1: 2}]
 
 
 def test_nobody_goes_on_over_the_border_of_a_clip_who_looks_different():
-    red, blue = np.array([[[1.0, 0.0]]], np.float32), np.array([[[0.0, 1.0]]], np.float32)
+    red, blue = np.array([[[[1.0, 0]] * 2], [[[0, 1.0]] * 2]], np.float32)
     before, here = standing(1, 0), standing(1, 0)
 
     def persons(look, other):
@@ -35,9 +38,35 @@ def test_nobody_goes_on_over_the_border_of_a_clip_who_looks_different():
     assert persons(red, None) == persons(None, None) == [{1: 1}, {1: 1}]
 
 
+def pair(alike):
+    """Two looks of a model, so much alike."""
+    return np.array([[1.0, 0]]), np.array([[alike, (1 - alike**2) ** 0.5]])
+
+
+def test_a_video_says_how_alike_somebody_is_who_goes_on_over_a_border():
+    going_on = [pair(alike) for alike in (0.95, 0.96, 0.97, 0.98, 0.99, 0.5)]
+    limit = least_likeness(going_on, [0.6] * 10)
+    assert 0.5 < limit < 0.95
+    # A model that finds everything five times as alike: the same two go on or do not.
+    squeezed = [pair(0.8 + alike / 5) for alike in (0.95, 0.96, 0.97, 0.98, 0.99, 0.5)]
+    assert least_likeness(squeezed, [0.8 + 0.6 / 5] * 10) == pytest.approx(0.8 + limit / 5)
+
+
+def test_in_a_crowd_that_wears_the_same_all_but_outliers_go_on_over_a_border():
+    going_on = [pair(alike) for alike in (0.95, 0.96, 0.97, 0.98, 0.99, 0.5)]
+    assert 0.5 < least_likeness(going_on, [0.98] * 10) < 0.95
+
+
+def test_where_a_video_does_not_tell_a_model_keeps_nobody_from_going_on():
+    red, blue = (np.array([[look]], np.float32) for look in ([1.0, 0], [0, 1.0]))
+    clips = [[replace(standing(1, 0), features=look)] for look in (red, blue)]
+    assert assign_identities(clips, [60, 60]) == [{1: 1}, {1: 1}]
+    assert least_likeness([], []) == 0.8
+
+
 def test_who_returns_is_found_though_the_later_clip_has_two_parts_of_the_person():
     """Parts are never seen at the same time, so they are not two people who look alike."""
-    look = np.ones((1, 1, 4), np.float32) / 2
+    look = COLOURS
     first = [replace(standing(1, 0, range(0, 60)), features=look)]
     later = [
         replace(standing(1, 0, range(0, 60)), features=look),
