@@ -1,6 +1,6 @@
 """Our tracker and baselines on MOTChallenge sequences: metrics by TrackEval, in one run.
 
-    python benchmarks/mot.py --data DIR --out DIR [--gt]
+    ./ava bench mot --data DIR --out DIR [--gt]
 
 reads `DIR/<SEQ>/{det.txt,seqinfo.ini}` (and `gt.txt` with `--gt`) and runs every tracker with
 one set of parameters, ours with those of a new dataset. Results are `OUT/<tracker>/<SEQ>.txt`;
@@ -21,8 +21,6 @@ import tempfile
 from pathlib import Path
 
 import django
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 try:
     from benchmarks.tracking_baselines.baselines import BASELINES, TUNING, interpolated

@@ -29,7 +29,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.tracking_baselines.mot_counts import (
     SequenceCounts,
