@@ -25,7 +25,6 @@ MIN_VIEWS = 3  # clear views on either side
 SAME_QUANTILE = 0.05  # of the likenesses of the same people: so many of these break in vain
 MIN_PAIRS = 20  # of the same people, before their likeness counts
 DIFFERENT_QUANTILE = 0.9  # of the likenesses of different people, who are seen at one time
-CHANGE_QUANTILE = 0.75  # the same for a change in plain view, which is rarer
 MIN_DIFFERENT, MAX_DIFFERENT = 10, 2000  # pairs of them that are needed, and that are looked at
 DEFAULT_LIMIT = 0.55  # of the likeness of colours, in a clip of too few people
 SAME_IOU = 0.4  # of two boxes on one person, found as a whole and in part ...
@@ -128,8 +127,8 @@ def clip_limits(tracks: Sequence[Track], fps: float) -> ClipLimits:
         limits.append(float(np.quantile(same, SAME_QUANTILE)))
     different = different_people(tracks)
     if len(different) >= MIN_DIFFERENT:
-        change, far = np.quantile(different, [CHANGE_QUANTILE, DIFFERENT_QUANTILE]).tolist()
-        limits.append(far)
+        change = float(np.quantile(different, DIFFERENT_QUANTILE))
+        limits.append(change)
     unknown = by_colours(DEFAULT_LIMIT, -1.0, (one.features for one in tracks))
     lowest = min(limits, default=unknown)
     return ClipLimits(lowest, min(lowest, change))

@@ -18,8 +18,8 @@ MAX_GAP_BETWEEN_CLIPS = 1.5  # seconds; tracks end at a clip's border for no oth
 SAME_IOU = 0.5
 STEP = 15  # every so many frames two trackings are compared
 MIN_PAIRS = 5  # on both sides of borders, before their likeness counts
-DEVIATIONS = 3  # from their median, from which on one of them is an outlier
-DEVIATION = 1.4826  # of a normal distribution, in median absolute deviations
+BETTER_HALF = 0.75  # quantile of their likenesses: the middle of the better half
+OUTLIER = 5  # times as far from 1 as that
 LEAST_LIKENESS = 0.8  # of colours on both sides of a clip's border, if a video tells too little
 
 PersonIds = Mapping[int, int]  # person id of each track id
@@ -112,22 +112,21 @@ def _between_clips(
 def least_likeness(pairs: Sequence[Sequence[Looks]], different: Sequence[float]) -> float:
     """How alike somebody looks at least who goes on over the border of two clips.
 
-    Midway between those who go on by place alone and most people of one time. Where these look
-    the same, only outliers do not go on: three deviations from the median, by the median
-    absolute deviation (Leys et al., "Detecting outliers", 2013).
+    Midway between those who go on by place alone, the better half of them (others may be
+    somebody else), and most people of one time. Where these look the same, who goes on may be
+    `OUTLIER` times as far from being alike as that half.
 
     Args:
         pairs: The looks before and after a border of those who may be one.
         different: The likenesses of people of one time.
     """
     alike = [float(likeness(before, after)) for before, after in pairs]
-    same = np.array([one for one in alike if not np.isnan(one)])
+    same = [one for one in alike if not np.isnan(one)]
     if len(same) < MIN_PAIRS or len(different) < MIN_DIFFERENT:
         return by_colours(LEAST_LIKENESS, -1.0, (look for pair in pairs for look in pair))
-    median = np.median(same)
-    deviation = DEVIATION * np.median(np.abs(same - median))
-    most = np.quantile(different, DIFFERENT_QUANTILE)
-    return float(min((most + median) / 2, median - DEVIATIONS * deviation))
+    near = float(np.quantile(same, BETTER_HALF))
+    most = float(np.quantile(different, DIFFERENT_QUANTILE))
+    return min((most + near) / 2, 1 - OUTLIER * (1 - near))
 
 
 def _match_across_clips(

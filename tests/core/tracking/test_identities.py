@@ -52,6 +52,11 @@ def test_a_video_says_how_alike_somebody_is_who_goes_on_over_a_border():
     assert least_likeness(squeezed, [0.8 + 0.6 / 5] * 10) == pytest.approx(0.8 + limit / 5)
 
 
+def test_nearly_half_of_those_who_go_on_by_place_alone_may_be_somebody_else():
+    alike = (0.33, 0.35, 0.4, 0.5, 0.7, 0.93, 0.96, 0.96, 0.98, 0.98, 0.99)
+    assert 0.7 < least_likeness([pair(one) for one in alike], [0.6] * 10) < 0.93
+
+
 def test_in_a_crowd_that_wears_the_same_all_but_outliers_go_on_over_a_border():
     going_on = [pair(alike) for alike in (0.95, 0.96, 0.97, 0.98, 0.99, 0.5)]
     assert 0.5 < least_likeness(going_on, [0.98] * 10) < 0.95
