@@ -135,7 +135,7 @@ def returning(
         times: When each person is seen: intervals in seconds.
         clips: Where each person is seen; no two in one clip become one. Empty: anywhere.
 
-    >>> red, blue = np.array([[1.0, 0]]), np.array([[0, 1.0]])
+    >>> red, blue = np.array([[1.0, 0]] * 4), np.array([[0, 1.0]] * 4)
     >>> returning([red, blue, red], [[(0, 1)], [(0, 1)], [(5, 6)]])
     [0, 1, 0]
     """
