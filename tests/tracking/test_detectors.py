@@ -290,10 +290,13 @@ def test_a_class_that_the_model_does_not_know_is_named(tmp_path):
         open_detector("onnx", weights=str(path), threshold=0.2, classes=["vehicle"])
 
 
-def imported(folder, *, clip="shop-c0001", start_frame=450, frame_count=450, threshold=0.1):
+def imported(
+    folder, *, clip="shop-c0001", video="shop", file_name="shop.mp4", start_frame=450,
+    frame_count=450, threshold=0.1,
+):  # fmt: skip
     detector = open_detector("imported", weights=str(folder), threshold=threshold)
     return detector.of_clip(
-        clip, video="shop", start_frame=start_frame, frame_count=frame_count
+        clip, video=video, file_name=file_name, start_frame=start_frame, frame_count=frame_count
     )
 
 
@@ -329,6 +332,15 @@ def test_a_json_file_counts_its_frames_from_0(tmp_path):
     frames = imported(tmp_path)
     assert frames[0].scores.tolist() == [0.4]
     assert frames[2].boxes.tolist() == [[1, 2, 3, 4]]
+
+
+def test_a_file_may_have_the_name_of_the_video_file(tmp_path):
+    (tmp_path / "Shop, 2nd Floor.txt").write_text("451,1,10,0,5,9,0.9\n")
+    named = {"video": "shop-2nd-floor", "file_name": "west/Shop, 2nd Floor.mp4"}
+    assert len(imported(tmp_path, **named)[0].boxes) == 1
+    # Of two files of one name in a zip, it can't be known whose it is.
+    with pytest.raises(DetectorError, match=r"or shop-2nd-floor-2\.json\.$"):
+        imported(tmp_path, **named | {"video": "shop-2nd-floor-2"})
 
 
 def test_a_clip_without_a_file_is_named_with_the_files_expected(tmp_path):

@@ -4,20 +4,21 @@
 
     {"format": "ava-studio-detections/1", "frames": {"0": [[x1, y1, x2, y2, score], ...]}}
 
-`<name>` is the name of a clip, and frames are clip frames; or it is the name of a video, and
-frames are those of the standard video. Either way 30 a second, boxes in pixels of the standard
-video. MOT files may also lie as `<name>/det.txt`, `<name>/det/det.txt`, `<name>/gt.txt` or
-`<name>/gt/gt.txt`; of detections and ground truth the detections are read. The ids of a file
-can be kept (`file_tracks.py`).
+`<name>` is the name of a clip, and frames are clip frames; or it is the name of a video, or of
+its file without the extension, and frames are those of the standard video. Either way 30 a
+second, boxes in pixels of the standard video. MOT files may also lie as `<name>/det.txt`,
+`<name>/det/det.txt`, `<name>/gt.txt` or `<name>/gt/gt.txt`; of detections and ground truth the
+detections are read. The ids of a file can be kept (`file_tracks.py`).
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from django.utils.translation import gettext as _
 
+from datasets.core.naming import safe_name
 from tracking.core.boxes import Detections
 from tracking.detectors.class_names import PERSON
 from tracking.detectors.detection_files import DetectionRows, read_detections
@@ -42,14 +43,14 @@ class ImportedDetections:
         }
 
     def of_clip(
-        self, clip: str, *, video: str, start_frame: int, frame_count: int
+        self, clip: str, *, video: str, file_name: str, start_frame: int, frame_count: int
     ) -> list[Detections]:
         """The people in each frame of a clip.
 
         Raises:
             DetectorError: There is no file for the clip or its video, or it is not readable.
         """
-        file, is_of_video = self._file_for(clip, video)
+        file, is_of_video = self._file_for(clip, video, file_name)
         rows = _rows_in(_read(file, file.stat().st_mtime_ns, self._classes),
                         start_frame if is_of_video else 0, frame_count)  # fmt: skip
         good = np.flatnonzero(rows.scores >= self._threshold)
@@ -61,7 +62,7 @@ class ImportedDetections:
         ]
 
     def tracks_of_clip(
-        self, clip: str, *, video: str, start_frame: int, frame_count: int
+        self, clip: str, *, video: str, file_name: str, start_frame: int, frame_count: int
     ) -> FileTracks:
         """The tracks of a clip by the ids of its file, whatever the scores of their boxes.
 
@@ -69,29 +70,40 @@ class ImportedDetections:
             DetectorError: There is no file for the clip or its video, or it is not readable,
                 or its ids can't be kept.
         """
-        file, is_of_video = self._file_for(clip, video)
+        file, is_of_video = self._file_for(clip, video, file_name)
         rows = _read_with_ids(file, file.stat().st_mtime_ns, self._classes)
         inside = _rows_in(rows, start_frame if is_of_video else 0, frame_count)
         return FileTracks(tracks_of_rows(inside, self._classes), is_of_video)
 
-    def _file_for(self, clip: str, video: str) -> tuple[Path, bool]:
+    def _file_for(self, clip: str, video: str, file_name: str) -> tuple[Path, bool]:
         """The file of the clip, else of its video; and whether it is that of the video."""
         if file := self._file_of(clip):
             return file, False
-        return self._file_of(video) or self._nothing_for(clip, video), True
+        names = [video]
+        if safe_name(file_name, taken=()) == video:  # else it may be the file of another one
+            names.append(PurePosixPath(file_name).stem)
+        found = (self._file_of(name) for name in names)
+        return next(filter(None, found), None) or self._nothing_for(clip, names), True
 
     def _file_of(self, name: str) -> Path | None:
         places = (self._folder / place.format(name) for place in PLACES)
         return next((place for place in places if place.is_file()), None)
 
-    def _nothing_for(self, clip: str, video: str) -> Path:
+    def _nothing_for(self, clip: str, names: list[str]) -> Path:
         raise DetectorError(
             _(
                 "%(folder)s has no detections of %(clip)s: expected %(clip)s.txt or "
-                "%(clip)s.json, or one for the whole video, %(video)s.txt or "
-                "%(video)s.json."
+                "%(clip)s.json, or one for the whole video, %(videos)s."
             )
-            % {"folder": self._folder, "clip": clip, "video": video}
+            % {
+                "folder": self._folder,
+                "clip": clip,
+                "videos": _(" or ").join(
+                    f"{name}{ending}"
+                    for name in dict.fromkeys(names)
+                    for ending in (".txt", ".json")
+                ),
+            }
         )
 
 

@@ -90,7 +90,7 @@ class PrecomputedDetections(Protocol):
     about: dict[str, str]
 
     def of_clip(
-        self, clip: str, *, video: str, start_frame: int, frame_count: int
+        self, clip: str, *, video: str, file_name: str, start_frame: int, frame_count: int
     ) -> list[Detections]:
         """The people in each frame of a clip. Raises DetectorError if it has no file."""
         ...
@@ -101,7 +101,7 @@ class PrecomputedTracks(PrecomputedDetections, Protocol):
     """Precomputed detections whose files may say which of them are one person."""
 
     def tracks_of_clip(
-        self, clip: str, *, video: str, start_frame: int, frame_count: int
+        self, clip: str, *, video: str, file_name: str, start_frame: int, frame_count: int
     ) -> FileTracks:
         """The tracks of a clip. Raises DetectorError if it has no file, or the ids are bad."""
         ...

@@ -223,6 +223,7 @@ def _finish_with_ids(
     found = detector.tracks_of_clip(
         clip.name,
         video=clip.video.name,
+        file_name=clip.video.original_name,
         start_frame=clip.start_frame,
         frame_count=clip.frame_count,
     )
@@ -295,6 +296,7 @@ def _detections(
         given = detector.of_clip(
             clip.name,
             video=clip.video.name,
+            file_name=clip.video.original_name,
             start_frame=clip.start_frame,
             frame_count=clip.frame_count,
         )

@@ -32,7 +32,9 @@ def test_ground_truth_gives_its_people_and_nothing_that_is_ignored(tmp_path):
     assert read_detections(path).ids.tolist() == [1, 1]
     assert rows_of(path, text, classes=["car"]) == [(0, 30, 1)]
     folder = open_detector("imported", weights=str(tmp_path), threshold=0.3)
-    frames = folder.of_clip("shop-c0000", video="shop", start_frame=0, frame_count=5)
+    frames = folder.of_clip(
+        "shop-c0000", video="shop", file_name="shop.mp4", start_frame=0, frame_count=5
+    )
     assert [len(one.boxes) for one in frames] == [1, 1, 0, 0, 0]
 
 

@@ -186,7 +186,9 @@ def test_ids_that_cannot_be_kept_are_named(video, tmp_path, name, text, said):
         "imported", weights=str(tmp_path), threshold=0.1, classes=video.dataset.class_names
     )
     with pytest.raises(DetectorError, match=said):
-        detector.tracks_of_clip("walk-c0000", video="walk", start_frame=0, frame_count=450)
+        detector.tracks_of_clip(
+            "walk-c0000", video="walk", file_name="walk.mp4", start_frame=0, frame_count=450
+        )
     run = tracked(video)[0]
     assert run.stage == Stage.FAILED
     assert name in run.error
