@@ -341,6 +341,10 @@ def test_a_file_may_have_the_name_of_the_video_file(tmp_path):
     # Of two files of one name in a zip, it can't be known whose it is.
     with pytest.raises(DetectorError, match=r"or shop-2nd-floor-2\.json\.$"):
         imported(tmp_path, **named | {"video": "shop-2nd-floor-2"})
+    (tmp_path / "det.txt").write_text("1,1,10,0,5,9,0.9\n")
+    (inner := tmp_path / "inner").mkdir()
+    with pytest.raises(DetectorError, match="has no detections"):  # outside of its folder
+        imported(inner, video="video", file_name="...mp4")
 
 
 def test_a_clip_without_a_file_is_named_with_the_files_expected(tmp_path):

@@ -80,8 +80,9 @@ class ImportedDetections:
         if file := self._file_of(clip):
             return file, False
         names = [video]
-        if safe_name(file_name, taken=()) == video:  # else it may be the file of another one
-            names.append(PurePosixPath(file_name).stem)
+        stem = PurePosixPath(file_name).stem
+        if safe_name(file_name, taken=()) == video and stem != "..":  # else of another one
+            names.append(stem)
         found = (self._file_of(name) for name in names)
         return next(filter(None, found), None) or self._nothing_for(clip, names), True
 
