@@ -7,6 +7,7 @@ to the second for the same person. Where a clip shows too few people to tell, li
 that were chosen for colours, and looks of a model decide nothing.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -129,7 +130,7 @@ def clip_limits(tracks: Sequence[Track], fps: float) -> ClipLimits:
     if len(different) >= MIN_DIFFERENT:
         change = float(np.quantile(different, DIFFERENT_QUANTILE))
         limits.append(change)
-    unknown = by_colours(DEFAULT_LIMIT, -1.0, (one.features for one in tracks))
+    unknown = by_colours(DEFAULT_LIMIT, -math.inf, (one.features for one in tracks))
     lowest = min(limits, default=unknown)
     return ClipLimits(lowest, min(lowest, change))
 
@@ -275,7 +276,7 @@ def _double_likeness(tracks: Sequence[Track], fps: float) -> float:
     """
     same, different = same_people(tracks, fps), different_people(tracks)
     if len(same) < MIN_PAIRS or len(different) < MIN_DIFFERENT:
-        return by_colours(SAME_LIKENESS, 1.0, (one.features for one in tracks))
+        return by_colours(SAME_LIKENESS, math.inf, (one.features for one in tracks))
     least, most = np.quantile(same, SAME_QUANTILE), np.quantile(different, DIFFERENT_QUANTILE)
     return float(least + most) / 2
 

@@ -123,7 +123,7 @@ def least_likeness(pairs: Sequence[Sequence[Looks]], different: Sequence[float])
     alike = [float(likeness(before, after)) for before, after in pairs]
     same = [one for one in alike if not np.isnan(one)]
     if len(same) < MIN_PAIRS or len(different) < MIN_DIFFERENT:
-        return by_colours(LEAST_LIKENESS, -1.0, (look for pair in pairs for look in pair))
+        return by_colours(LEAST_LIKENESS, -math.inf, (look for pair in pairs for look in pair))
     near = float(np.quantile(same, BETTER_HALF))
     most = float(np.quantile(different, DIFFERENT_QUANTILE))
     return min((most + near) / 2, 1 - OUTLIER * (1 - near))

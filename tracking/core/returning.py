@@ -5,6 +5,7 @@ are alike enough: agglomerative clustering, with pairs that cannot be one person
 `nearest_in_time` says who may be one, for people to choose from.
 """
 
+import math
 from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
@@ -150,7 +151,7 @@ def returning(
     alike = np.stack([np.nan_to_num(likeness(one, units)) for one in units])
     at_once = _at_once([times[index] for index in known])
     different = alike[np.triu(at_once, 1)]
-    limit = by_colours(DEFAULT_LIMIT, 1.0, features)
+    limit = by_colours(DEFAULT_LIMIT, math.inf, features)
     if len(different) >= MIN_DIFFERENT:
         limit = max(float(np.quantile(different, DIFFERENT_QUANTILE)), MIN_LIMIT)
     apart = ~at_once
