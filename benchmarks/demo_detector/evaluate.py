@@ -1,6 +1,8 @@
 """Evaluation of the demo's detector: average precision and IoU of boxes, on held-out scenes.
 
-python -m benchmarks.demo_detector.evaluate [demo/tiny_person.pth]
+    python -m benchmarks.demo_detector.evaluate [demo/tiny_person.pth]
+
+Persons of whom less than `MIN_VISIBLE` is seen do not count, whether found or not.
 """
 
 import logging
@@ -25,6 +27,7 @@ from benchmarks.demo_detector.training_scenes import (
     with_random_people,
 )
 from demo.world.renderer import DEMO_VIDEOS
+from tracking.core.boxes import pairwise_iou
 
 log = logging.getLogger(__name__)
 
@@ -106,27 +109,16 @@ def _outcomes(
 ) -> list[tuple[float, float]]:
     taken: set[int] = set()
     outcomes = []
+    ious = pairwise_iou(boxes.astype(float), one.boxes.astype(float))
     for number in np.argsort(-scores):
-        ious = [
-            (0.0 if n in taken else _iou(boxes[number], b), n) for n, b in enumerate(one.boxes)
-        ]
-        iou, person = max(ious, default=(0.0, -1))
+        free = [(0.0 if n in taken else float(iou), n) for n, iou in enumerate(ious[number])]
+        iou, person = max(free, default=(0.0, -1))
         if iou >= 0.5:
             taken.add(person)
             if one.visible[person] < MIN_VISIBLE:
                 continue
         outcomes.append((float(scores[number]), iou if iou >= 0.5 else 0.0))
     return outcomes
-
-
-def _iou(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    wide = min(a[2], b[2]) - max(a[0], b[0])
-    high = min(a[3], b[3]) - max(a[1], b[1])
-    if wide <= 0 or high <= 0:
-        return 0.0
-    both = wide * high
-    areas = ((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
-    return float(both / (sum(areas) - both))
 
 
 if __name__ == "__main__":

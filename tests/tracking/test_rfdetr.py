@@ -5,13 +5,13 @@ import pytest
 
 from tracking.detectors.registry import DetectorError, open_detector
 
-pytestmark = [
-    pytest.mark.slow,
+WARNINGS_OF_RFDETR = [
     pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:FutureWarning"),
     pytest.mark.filterwarnings("ignore:RFDETRNanoConfig was instantiated"),
     pytest.mark.filterwarnings("ignore:The `RFDETR\\w+` was deprecated:FutureWarning"),
     pytest.mark.filterwarnings("ignore:The platform model downloads requires:ImportWarning"),
 ]
+pytestmark = [pytest.mark.slow, *WARNINGS_OF_RFDETR]
 
 TINY = {
     "resolution": 64, "num_classes": 1, "num_queries": 10, "num_select": 10, "group_detr": 1,
