@@ -57,6 +57,14 @@ def test_a_wrong_password_is_refused_and_the_fifth_locks(client, settings):
 
 
 @pytest.mark.django_db
+def test_random_letters_of_a_page_never_spell_a_name(client):
+    """Tests look in pages for names that must not be there."""
+    page = client.get(reverse("login")).content.decode()
+    [token] = set(re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', page))
+    assert set(token) <= set("QX")
+
+
+@pytest.mark.django_db
 def test_a_script_without_session_gets_401_and_a_log_in_as_json(client):
     make_user("kim")
     for header in ({"X-Requested-With": "XMLHttpRequest"}, {"HX-Request": "true"}):
