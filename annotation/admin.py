@@ -144,7 +144,7 @@ class VersionRowAdmin(PermanentRowAdmin, BoxAdmin):
 @admin.register(Annotation)
 class AnnotationAdmin(VersionRowAdmin):
     clip_of = "version__task__clip"
-    list_display = ["version", "second", "track", "person_id", "answers"]
+    list_display = ["version", "second", "track", "person_id", "label", "answers"]
     list_filter = ["version__task__clip__video__dataset"]
     list_select_related = ["version__task__clip", "version__task__annotator"]
 

@@ -134,6 +134,20 @@ def test_the_admin_leads_to_the_page_that_deletes(operator):
         assert operator.post(reverse(f"{url}_delete", args=[row.pk])).status_code == 403
 
 
+def test_lists_of_rows_call_nobody_a_person_who_may_be_a_vehicle(operator, version):
+    run = version.task.run
+    VideoPerson.objects.create(video=run.clip.video, person_id=9, label="vehicle", name="bus")
+    box = Consensus.objects.create(clip=run.clip, versions=[1]).boxes.create(
+        second=0, person_id=9, x1=1, y1=1, x2=2, y2=2, drawn_by=[], status="agreed"
+    )
+    page = operator.get(reverse("admin:tracking_videoperson_changelist")).content.decode()
+    assert "vehicle" in page
+    assert "bus" in page
+    assert str(box).endswith(" 0 s P9")
+    assert str(run.persons.first()).endswith(" P1")
+    assert str(run.proposals.first()).endswith(" 2 s P1")
+
+
 def test_the_page_that_asks_counts_what_goes_with_few_queries(
     operator, version, django_assert_max_num_queries
 ):

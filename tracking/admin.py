@@ -27,8 +27,8 @@ class TrackingConfigAdmin(PermanentRowAdmin):
 
 @admin.register(VideoPerson)
 class VideoPersonAdmin(PermanentRowAdmin):
-    list_display = ["video", "person_id", "is_drawn", "clip"]
-    list_filter = ["is_drawn", "video__dataset"]
+    list_display = ["video", "person_id", "label", "name", "is_drawn", "clip"]
+    list_filter = ["label", "is_drawn", "video__dataset"]
     search_fields = ["video__name", "clip__name"]
     list_select_related = ["video", "clip"]
     hidden_fields = ("boxes", "look")

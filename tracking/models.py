@@ -187,7 +187,7 @@ class Person(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.run} person {self.person_id}"
+        return f"{self.run} {person_label(self.person_id)}"
 
 
 class VideoPerson(models.Model):
@@ -342,7 +342,7 @@ class Proposal(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.run} {self.second} s person {self.person_id}"
+        return f"{self.run} {self.second} s {person_label(self.person_id)}"
 
 
 class Bundle(StagedModel):

@@ -11,7 +11,7 @@ from annotation.models import Annotator
 from avaproject.base.work import StagedModel
 from datasets.models import Clip, Dataset
 from qc.models.querysets import ClipWorkQuerySet
-from tracking.core.tracks_file import person_in_sentence
+from tracking.core.tracks_file import person_in_sentence, person_label
 from tracking.models import VideoPerson
 
 
@@ -88,7 +88,7 @@ class ConsensusBox(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.consensus} {self.second} s person {self.person_id}"
+        return f"{self.consensus} {self.second} s {person_label(self.person_id)}"
 
 
 class ConsensusLabel(models.Model):
