@@ -50,6 +50,7 @@ def logging_settings(*, format: str, level: str) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "celery.app.trace": {"level": "WARNING"},
+            "axes": {"level": "WARNING"},  # less: two lines a log-in that name nobody
             requests.name: own,
             work.name: own,
         },

@@ -127,3 +127,10 @@ def test_passwords_are_kept_as_argon2_and_older_ones_are_renewed(
     assert log_in(Client(), name="kim").status_code == 302
     user.refresh_from_db()
     assert user.password.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+def test_a_failed_log_in_is_logged_and_a_good_one_writes_nothing(admin, caplog):
+    assert log_in(Client()).status_code == 302
+    assert not caplog.records
+    log_in(Client(), "wrong")
+    assert any(one.name.startswith("axes") for one in caplog.records)
