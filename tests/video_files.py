@@ -37,6 +37,7 @@ def make_video_file(
     options: dict[str, str] | None = None,
     ticks: Iterable[int] | None = None,
     first_number: int = 0,
+    container_options: dict[str, str] | None = None,
     **context: Any,
 ) -> Path:
     """A video of `frames` numbered frames at `path`; the suffix chooses the container.
@@ -47,7 +48,7 @@ def make_video_file(
     """
     if options is None:
         options = {"crf": "10", "preset": "ultrafast"} if codec == "libx264" else {}
-    with av.open(str(path), "w") as out:
+    with av.open(str(path), "w", container_options=container_options) as out:
         stream = out.add_stream(codec, rate=rate, options=options)
         stream.width, stream.height = size
         stream.pix_fmt = pix_fmt

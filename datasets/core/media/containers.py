@@ -92,6 +92,12 @@ def video_track(container: Any, stream: Any) -> int:
     return sum(not _is_cover(each) for each in before)
 
 
+def has_one_track(container: Any) -> bool:
+    """Whether a file has one track alone besides cover images and attached files."""
+    tracks = [each for each in container.streams if each.type != "attachment"]
+    return sum(each.type != "video" or not _is_cover(each) for each in tracks) == 1
+
+
 def is_bare(container: Any) -> bool:
     """Whether a stream has no container, and so neither times nor a frame rate of its own."""
     return container.format.name in WITHOUT_RATE
@@ -111,6 +117,7 @@ def _open(path: Path, name: str, *, max_pixels: int) -> Any:
         container_options={
             "format_whitelist": f"{ALLOWED_FORMATS},{bare}" if bare else ALLOWED_FORMATS,
             "protocol_whitelist": "file",
+            "correct_ts_overflow": "0",  # it takes any earlier timestamp for an overflow
         },
         metadata_errors="replace",
         timeout=OPEN_TIMEOUT,

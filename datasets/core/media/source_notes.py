@@ -79,6 +79,11 @@ def warnings_of(
             count,
         )
         warnings.append(sentence % count)
+    if video.reshaped is not None:
+        warnings.append(
+            _("Its frames change their shape at %.1f s; all are stretched to the first shape.")
+            % video.reshaped
+        )
     if times := video.timestamps.restarts:
         often = _("once") if times == 1 else _("%d times") % times
         warnings.append(_("Its timestamps restarted %s; the parts were joined.") % often)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from itertools import chain
+from math import isclose
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +21,7 @@ from datasets.core.media.containers import (
     MediaError,
     VideoLimits,
     check_memory,
+    has_one_track,
     is_bare,
     left_out_tracks,
     open_stream,
@@ -53,6 +55,14 @@ INTERLACED_ORDERS = (2, 3, 4, 5)
 # A longer duration of the last frame must agree with the duration of the track.
 MAX_LAST_FRAME_STEPS = 4
 MAX_TIME_CHARACTERS = 40
+# They store when a packet is decoded, not when its frame is shown, and where frames are
+# reordered the guess of libavformat is wrong. Frames are decoded in the order in which they are
+# shown, each with the time of the packet that completed it.
+WITHOUT_SHOWN_TIMES = ("avi", "asf")
+MAX_REORDERED_FRAMES = 16
+SAME_SHAPE = 0.02  # relative; coded sizes are rounded
+WRAPPING = ("mpegts", "mpeg")  # timestamps of 33 bits
+WRAP = 1 << 33
 
 
 @dataclass(frozen=True)
@@ -106,15 +116,18 @@ class VideoReader:
         corruption: Which frames and times cannot be read.
         stop_reason: Why reading stopped before the end of the file; empty if it did not.
         left_out: Sentences about other tracks of the file.
+        reshaped: When a frame has another shape than the first one, seconds; None until then.
     """
 
     def __init__(self, name: str, container: Any, stream: Any, *, path: Path) -> None:
         self.name = name
         self._container = container
         self._stream = stream
+        self._is_without_shown_times = container.format.name in WITHOUT_SHOWN_TIMES
         self.decoded = 0
         self.corruption = CorruptionLog()
         self.stop_reason = ""
+        self.reshaped: Fraction | None = None
         rate = stream.average_rate or stream.guessed_rate or Fraction(30)
         if is_bare(container):  # the average rate is what the demuxer assumes
             rate = stream.codec_context.framerate or rate
@@ -126,6 +139,7 @@ class VideoReader:
                 f"{name} has no frame that can be decoded; it is damaged or encrypted"
             )
         self.first: Any = self._first[0]
+        self._shape = self._shape_of(self.first)
         self.left_out = left_out_tracks(container, stream)
         self._crop = container_crop(
             path,
@@ -174,13 +188,29 @@ class VideoReader:
             if self.corruption.record_frame(
                 tick * base, is_readable=is_readable, is_key=bool(frame.key_frame), step=step
             ):
+                if self.reshaped is None and not isclose(
+                    self._shape_of(frame), self._shape, rel_tol=SAME_SHAPE
+                ):
+                    self.reshaped = tick * base
                 frame.pts, frame.time_base = tick, base
                 yield frame
         self.corruption.close(end)
 
+    def _shape_of(self, frame: Any) -> float:
+        """Width of a frame over its height, as it is shown."""
+        sample_aspect = self._stream.codec_context.sample_aspect_ratio or 1
+        return float(frame.width * sample_aspect / frame.height)
+
     def _all(self) -> Iterator[tuple[int | None, tuple[Any, bool]]]:
+        is_wrapping = self._container.format.name in WRAPPING
+        stamp: int | None = None
         for frame, is_readable in chain([self._first], self._raw):
-            yield frame.pts, (frame, is_readable)
+            if frame.pts is None or stamp is None or not is_wrapping:
+                now = frame.pts
+            else:
+                now = stamp + (frame.pts - stamp + WRAP // 2) % WRAP - WRAP // 2
+            stamp = stamp if now is None else now
+            yield now, (frame, is_readable)
 
     def _decoded(self) -> Iterator[Any]:
         """Every decoded frame, and whether it is intact."""
@@ -190,10 +220,20 @@ class VideoReader:
                 if packet.is_corrupt:
                     self.corruption.record_container_error()
                 if frames is None:
-                    self.corruption.record_lost_packet(packet.pts)
+                    self.corruption.record_lost_packet(self._latest_time_of(packet))
             for frame in frames or ():
                 self.decoded += 1
+                if self._is_without_shown_times:
+                    frame.pts = frame.dts
                 yield frame, self.corruption.check_frame(frame)
+
+    def _latest_time_of(self, packet: Any) -> int | None:
+        """When the frame of a packet would be shown at the latest, in ticks."""
+        if not self._is_without_shown_times or packet.dts is None:
+            return packet.pts  # type: ignore[no-any-return]
+        is_reordered = self._stream.codec_context.has_b_frames
+        later = MAX_REORDERED_FRAMES * self.timestamps.step if is_reordered else 0
+        return int(packet.dts + later)
 
     def _packets(self) -> Iterator[Any]:
         packets = self._container.demux(self._stream)
@@ -259,12 +299,12 @@ def _declared_seconds(container: Any, stream: Any) -> float | None:
             # the whole.
             seconds = max(seconds, float(stream.frames / stream.average_rate))
         return seconds
-    if container.duration and not container.streams.audio:
+    if container.duration and has_one_track(container):
         # Matroska counts from 0 even if its first frame is later.
         is_matroska = container.format.name.startswith("matroska")
         late = max(container.start_time or 0, 0) if is_matroska else 0
         return float((container.duration - late) / av.time_base)
-    return None  # the duration of the container may be that of the sound
+    return None  # the duration of the container may be that of sound or subtitles
 
 
 def _decode_packet(packet: Any) -> list[Any] | None:

@@ -50,6 +50,37 @@ def test_other_tracks_and_attachments_are_named(tmp_path):
     assert "Sound removed." in made.changes
 
 
+def test_subtitles_that_last_longer_do_not_make_a_video_a_truncated_one(tmp_path):
+    (tmp_path / "texts.srt").write_text("1\n00:00:00,000 --> 00:00:09,000\nHello\n")
+    path = tmp_path / "video.mkv"
+    with av.open(str(tmp_path / "texts.srt")) as texts, av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        copy = out.add_stream_from_template(texts.streams[0])
+        for packet in texts.demux():
+            if packet.dts is not None:
+                packet.stream = copy
+                out.mux(packet)
+        encode(out, stream, range(60), (160, 96))
+    _, made = standard_of(path, keep_truncated=False)
+    assert made.warnings == []
+    assert "1 subtitle track was left out." in made.changes
+
+
+@pytest.mark.parametrize("ending", ["avi", "asf", "mkv"])
+def test_frames_out_of_order_are_shown_in_order_whether_or_not_the_container_says_when(
+    tmp_path, ending
+):
+    """AVI and ASF store when frames are decoded, not when they are shown."""
+    source = make_video_file(
+        tmp_path / f"video.{ending}", frames=90,
+        options={"crf": "10", "x264-params": "bframes=3:b-adapt=0:scenecut=0"},
+    )  # fmt: skip
+    target, made = standard_of(source)
+    assert [number for _, number in frame_numbers_in(target)] == list(range(90))
+    assert made.warnings == []
+
+
 def with_clean_aperture(path, *, width, height, right=0):
     """A video of 160x96 pixels whose sample description has a `clap` box."""
     make_video_file(path, frames=30, options={"crf": "10"})

@@ -138,14 +138,45 @@ def test_a_stream_that_appears_after_opening_is_ignored():
     assert list(video._packets()) == ["one", "two"]
 
 
-def test_two_concatenated_videos_are_joined(tmp_path):
-    first = make_video_file(tmp_path / "first.ts", frames=60)
+@pytest.mark.parametrize("start", [0, 1000], ids=["from 0", "from 1000 s"])
+def test_two_concatenated_videos_are_joined(tmp_path, start):
+    """Also if the first one began long after the second, so that no overflow explains it."""
+    options = {"output_ts_offset": str(start)}
+    first = make_video_file(tmp_path / "first.ts", frames=60, container_options=options)
     second = make_video_file(tmp_path / "second.ts", frames=60, first_number=60)
     both = tmp_path / "both.ts"
     both.write_bytes(first.read_bytes() + second.read_bytes())
     target, made = standard_of(both)
     assert [number for _, number in frame_numbers_in(target)] == list(range(120))
     assert made.frame_count == 120
+    assert made.warnings[-1] == "Its timestamps restarted once; the parts were joined."
+
+
+def test_timestamps_that_overflow_go_on(tmp_path):
+    """Those of MPEG-TS have 33 bits, of 90 000 ticks a second."""
+    options = {"output_ts_offset": str(2**33 / 90_000 - 1)}
+    reordered = {"x264-params": "bframes=3:b-adapt=0:scenecut=0"}
+    source = make_video_file(
+        tmp_path / "video.ts", frames=60, options=reordered, container_options=options
+    )
+    target, made = standard_of(source)
+    assert [number for _, number in frame_numbers_in(target)] == list(range(60))
+    assert made.warnings == []
+
+
+def test_frames_that_change_their_shape_are_said_to_be_stretched(tmp_path):
+    first = make_video_file(tmp_path / "first.ts", frames=60)
+    second = make_video_file(
+        tmp_path / "second.ts", frames=60, size=(96, 160),
+        container_options={"output_ts_offset": "2"},
+    )  # fmt: skip
+    both = tmp_path / "both.ts"
+    both.write_bytes(first.read_bytes() + second.read_bytes())
+    _, made = standard_of(both)
+    assert (made.width, made.height) == SIZE
+    assert made.warnings[-1] == (
+        "Its frames change their shape at 2.0 s; all are stretched to the first shape."
+    )
 
 
 @pytest.mark.parametrize(
