@@ -8,6 +8,7 @@ job's state, stage or assignee matter. CVAT names the changed fields in `before_
 
 import hmac
 import json
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -97,6 +98,20 @@ def job_in(body: bytes | str) -> JobInDelivery:
     job = json.loads(body).get("job") or {}
     assignee = (job.get("assignee") or {}).get("username", "")
     return JobInDelivery(str(job.get("stage", "")), str(job.get("state", "")), str(assignee))
+
+
+def date_of(body: bytes | str) -> datetime | None:
+    """CVAT's date of the job in a delivery; None if it does not say.
+
+    >>> date_of('{"job": {"updated_date": "2026-11-22T09:39:17Z"}}').isoformat()
+    '2026-11-22T09:39:17+00:00'
+    """
+    text = str((json.loads(body).get("job") or {}).get("updated_date") or "")
+    try:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def names_state(body: bytes | str) -> bool:

@@ -111,6 +111,47 @@ def test_a_job_finished_by_one_and_then_given_to_another_is_the_work_of_the_firs
     assert AnswerVersion.objects.count() == 1
 
 
+def test_a_delivery_of_earlier_answers_names_no_author_of_newer_ones(cvat):
+    """The webhook was switched off meanwhile."""
+    dataset = sent_world(cvat)
+    cvat.finish(TASK, FINISHED)
+    post_delivery(job_named(TASK).project.server, state_event(cvat))
+    process_deliveries()
+    cvat.set_job(TASK, assignee=user(cvat, "bob"), state="in progress")
+    cvat.finish(TASK, FINISHED | {"posture": "sit"})
+    reconciled(dataset)
+    authors = AnswerVersion.objects.order_by("number").values_list("author__name", flat=True)
+    assert list(authors) == ["ann", "bob"]
+
+
+def test_the_newest_delivery_names_the_author_in_whatever_order_they_come(cvat):
+    sent_world(cvat)
+    server = job_named(TASK).project.server
+    cvat.finish(TASK, FINISHED)
+    first = state_event(cvat)
+    cvat.set_job(TASK, assignee=user(cvat, "bob"), state="in progress")
+    cvat.finish(TASK, FINISHED | {"posture": "sit"})
+    post_delivery(server, state_event(cvat))
+    post_delivery(server, first)
+    process_deliveries()
+    assert AnswerVersion.objects.get().author.name == "bob"
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_finished_job_given_to_somebody_who_has_the_clip_stays_finished(cvat, is_told):
+    dataset = sent_world(cvat, annotators=("ann", "bob"))
+    cvat.finish(TASK, FINISHED)
+    if is_told:
+        post_delivery(job_named(TASK).project.server, state_event(cvat))
+        process_deliveries()
+    reconciled(dataset)
+    cvat.set_job(TASK, assignee=user(cvat, "bob"))
+    reconciled(dataset)
+    job = cvat.job_of(TASK)
+    assert (job["assignee"]["username"], job["state"]) == ("ann", "completed")
+    assert "finished by bob" not in issues(cvat)[0]
+
+
 def test_a_job_given_to_somebody_who_has_the_clip_goes_back_with_an_issue(cvat):
     dataset = sent_world(cvat, annotators=("ann", "bob"))
     cvat.set_job(TASK, assignee=user(cvat, "bob"))

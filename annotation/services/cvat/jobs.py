@@ -7,21 +7,23 @@ next poll.
 import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
-from annotation.core.cvat_tracks import task_frame_count
 from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatGoneError
 from annotation.cvat.job_calls import Job
 from annotation.models import AnswerVersion, CvatJob, JobStateChange, JobTimes
 from annotation.services.answers import store_version
-from annotation.services.cvat.reassignment import author_of, follow_assignee, who_finished
-from datasets.core.formats.cvat_json import CvatJsonError, document_from, fingerprint
+from annotation.services.cvat.reassignment import (
+    author_of,
+    digest_of,
+    follow_assignee,
+    who_finished,
+)
 
 Found = tuple[CvatJob, Job]
 REOPENED = (JobStateChange.Verdict.REJECTED, JobStateChange.Verdict.RETURNED)
@@ -138,7 +140,7 @@ def _store(
     finish = who_finished(client, row, job)
     labels = _other_labels(client, row, annotations)
     version = store_version(
-        row.task, _envelope(row, job, annotations, labels), _digest(row, annotations),
+        row.task, _envelope(row, job, annotations, labels), digest_of(row, annotations),
         suffix="json", job=job.job_id, even_if_same=is_rework, author=author_of(row, finish),
         finished_by=finish.finished_by, editors=finish.editors,
         source=AnswerVersion.Source.CVAT,
@@ -190,16 +192,3 @@ def _envelope(
     if row.project.class_labels is not None:
         content["classes"] = row.project.class_labels
     return json.dumps(content, separators=(",", ":")).encode()
-
-
-def _digest(row: CvatJob, annotations: dict[str, Any]) -> str:
-    """SHA-256 of the answers; of the JSON if it cannot be read, so that reading reports why."""
-    clip = row.task.clip
-    count = task_frame_count(clip.frame_count, annotation_fps=clip.video.dataset.annotation_fps)
-    try:
-        document = document_from(
-            annotations, row.project.label_ids, task_name=str(row), frame_count=count
-        )
-    except CvatJsonError:
-        return sha256(json.dumps(annotations, sort_keys=True).encode()).hexdigest()
-    return fingerprint(document)

@@ -1,19 +1,23 @@
 """Jobs reassigned in CVAT: the task follows to its new annotator, or the job is given back.
 
-The author of an answer version is who had the job when it was finished: the delivery that says
-so, else CVAT's events, else the job's assignee.
+The author of an answer version is who had the job when it was finished: the newest delivery
+that says so, else CVAT's events, else the job's assignee. A delivery about answers that were
+fetched before says nothing about newer ones.
 """
 
-from typing import NamedTuple
+import json
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
 from annotation.core.cvat_times import event_time
-from annotation.core.webhook import job_in
+from annotation.core.webhook import date_of, job_in
 from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatError, CvatTooLongError, CvatUnavailableError
 from annotation.cvat.job_calls import Job
@@ -24,8 +28,11 @@ from annotation.models import (
     WebhookDelivery,
     check_user_name,
 )
+from annotation.services.answer_fit import frame_count_of
+from datasets.core.formats.cvat_json import CvatJsonError, document_from, fingerprint
 
 MAX_EDITORS = 20
+OLDEST = datetime.min.replace(tzinfo=UTC)
 SAVES = {
     f"{action}:{kind}"
     for action in ("create", "update", "delete")
@@ -50,7 +57,7 @@ def who_finished(client: CvatClient, row: CvatJob, job: Job) -> Finish:
     newest = row.task.versions.order_by("-number").first()
     since = deliveries.filter(received_at__gt=newest.created_at) if newest else deliveries
     editors = sorted(set(since.exclude(sender="").values_list("sender", flat=True)))
-    said = deliveries.filter(state="completed").order_by("-pk").first()
+    said = _newest_finish(deliveries, row.fetched_at)
     if said is not None:
         assignee = job_in(said.body).assignee or job.assignee
         return Finish(assignee, said.sender, editors[:MAX_EDITORS])
@@ -59,6 +66,31 @@ def who_finished(client: CvatClient, row: CvatJob, job: Job) -> Finish:
     editors = sorted({*editors, *_editors(client, row, job, events)})[:MAX_EDITORS]
     is_reassigned = row.assignee and job.assignee != row.assignee
     return Finish(finisher if finisher and is_reassigned else job.assignee, finisher, editors)
+
+
+def _newest_finish(
+    deliveries: QuerySet[WebhookDelivery], since: datetime | None
+) -> WebhookDelivery | None:
+    """The last delivery, by CVAT's date, that says that the job was finished after `since`."""
+
+    def date(one: WebhookDelivery) -> datetime:
+        return date_of(one.body) or OLDEST
+
+    finished = deliveries.filter(state="completed").order_by("pk")
+    newer = [one for one in finished if since is None or date(one) > since]
+    return max(newer, key=date, default=None)
+
+
+def digest_of(row: CvatJob, annotations: dict[str, Any]) -> str:
+    """SHA-256 of the answers; of the JSON if it cannot be read, so that reading reports why."""
+    try:
+        document = document_from(
+            annotations, row.project.label_ids, task_name=str(row),
+            frame_count=frame_count_of(row.task),
+        )  # fmt: skip
+    except CvatJsonError:
+        return sha256(json.dumps(annotations, sort_keys=True).encode()).hexdigest()
+    return fingerprint(document)
 
 
 def author_of(row: CvatJob, finish: Finish) -> Annotator:
@@ -119,7 +151,11 @@ def _give_back(client: CvatClient, row: CvatJob, job: Job) -> Job:
     """Give a job back to its annotator, with an issue that says why."""
     before, now = row.task.annotator.name, job.assignee
     users = {one.name: one.user_id for one in client.members() if one.is_active}
-    is_by_new = job.is_finished and who_finished(client, row, job).assignee == now
+    is_by_new = (
+        job.is_finished
+        and who_finished(client, row, job).assignee == now
+        and _has_new_answers(client, row, job)
+    )
     reason = gettext(
         "This job goes back to %(before)s: %(now)s has this clip already as a task of "
         "their own, and two answers of one person cannot be compared."
@@ -140,6 +176,12 @@ def _give_back(client: CvatClient, row: CvatJob, job: Job) -> Job:
     given_back = client.change_job(job.job_id, **changes)
     _add_history(row, reason)
     return given_back
+
+
+def _has_new_answers(client: CvatClient, row: CvatJob, job: Job) -> bool:
+    """Whether a job has other answers than those that were fetched from it before."""
+    newest = row.task.versions.order_by("-number").first()
+    return newest is None or newest.sha256 != digest_of(row, client.annotations(job.job_id))
 
 
 def _says(client: CvatClient, issue_id: int, text: str) -> bool:
