@@ -17,8 +17,9 @@ from annotation.importers import (
     tubes,
     via,
 )
-from annotation.importers.importer import Files, Importer, json_of
+from annotation.importers.importer import MAX_JSON, Files, Importer, json_of, with_ending
 from datasets.core.formats.external.document import ImportFileError
+from datasets.core.untrusted import UntrustedDataError, read_json
 
 IMPORTERS: dict[str, Importer] = {
     one.name: one
@@ -45,6 +46,11 @@ def importer_of(files: Files, name: str = "") -> Importer:
                 return importer
     finally:
         json_of.cache_clear()
+    for file in with_ending(files, ".json"):
+        try:
+            read_json(file.content, max_bytes=MAX_JSON)
+        except UntrustedDataError as error:
+            raise ImportFileError(f"{file.name}: {error}") from error
     shown = ", ".join(file.name for file in files[:3])
     raise ImportFileError(
         _("%(shown)s is of no format that can be imported: %(importers)s")

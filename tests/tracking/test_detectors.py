@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tracking.core.boxes import pairwise_iou
 from tracking.detectors import onnx_runtimes
 from tracking.detectors.onnx import load as load_onnx
-from tracking.detectors.registry import DetectorError, open_detector, weights_path
+from tracking.detectors.registry import ClipFrames, DetectorError, open_detector, weights_path
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (90, 160, 3), dtype=np.uint8)
 
@@ -296,7 +296,7 @@ def imported(
 ):  # fmt: skip
     detector = open_detector("imported", weights=str(folder), threshold=threshold)
     return detector.of_clip(
-        clip, video=video, file_name=file_name, start_frame=start_frame, frame_count=frame_count
+        ClipFrames(clip, video, file_name, start_frame, frame_count, 0, (640, 360))
     )
 
 

@@ -1,14 +1,15 @@
 """Files of detections as other programs write them: MOTChallenge text, COCO JSON, our own JSON.
 
-MOT rows are `frame,id,x,y,width,height[,score[,class[,...]]]`, separated by commas or blanks,
-frames from 1; a score of -1 or none at all is 1. In ground truth (`gt.txt`) the seventh number
-is 0 where a row is to be ignored, and the eighth is the class: 1 pedestrian, 2 person on a
-vehicle, 7 static person; others are no persons (https://arxiv.org/abs/1603.00831).
+MOT rows are `frame,id,x,y,width,height[,score[,class[,...]]]`, frames from 1, or from 0 if
+there is a frame 0; a score of -1 or none at all is 1. In ground truth (`gt.txt`) the seventh
+number is 0 where a row is to be ignored, and the eighth is the class: 1 pedestrian, 2 person
+on a vehicle, 7 static person; others are no persons (https://arxiv.org/abs/1603.00831).
+`seqinfo.ini` beside it names the rate and size of the frames.
 
 COCO is a list of results (`image_id, category_id, bbox, score`) whose `image_id` is the frame
 from 0, or a data set with `images`, `annotations` and `categories`: a frame is the `frame_id`
 or `frame_index` of its image, else the last number in its `file_name`, counted from the
-smallest.
+smallest. Images name their size, and the video, if there is one alone, its rate.
 """
 
 import re
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.core.formats.external.mot import mot_rows, sequence_info
 from datasets.core.untrusted import check_size, read_json, shown
 from tracking.detectors.class_names import COCO_IDS, PERSON, known_positions, positions_of
 
@@ -29,6 +31,7 @@ MOT_CLASSES = {
 }  # fmt: skip
 COCO_PERSON = 1  # category of rows without one
 NO_ID = -1
+SEQUENCE = "seqinfo.ini"  # beside the folders of MOT files
 
 
 class DetectionRows(NamedTuple):
@@ -45,7 +48,22 @@ class DetectionRows(NamedTuple):
         return DetectionRows(*(values[which] for values in self))
 
 
-def read_detections(file: Path, *, classes: Sequence[str] = (PERSON,)) -> DetectionRows:
+class StatedFrames(NamedTuple):
+    """What a file says of its frames; 0 where it does not."""
+
+    fps: float = 0.0
+    width: int = 0
+    height: int = 0
+
+
+class DetectionFile(NamedTuple):
+    """The content of a file; frames and boxes are as the file counts them."""
+
+    rows: DetectionRows
+    frames: StatedFrames
+
+
+def read_detections(file: Path, *, classes: Sequence[str] = (PERSON,)) -> DetectionFile:
     """The detections of `classes` in `file`, in its order; empty for an empty file.
 
     A file without classes has those of the first.
@@ -54,7 +72,10 @@ def read_detections(file: Path, *, classes: Sequence[str] = (PERSON,)) -> Detect
         OSError, ValueError, LookupError, TypeError, AttributeError: It is none of the formats.
     """
     text = _text(file)
-    rows = _json(text, classes) if file.suffix == ".json" else _mot(text, file.name, classes)
+    if file.suffix == ".json":
+        rows, frames = _json(text, classes)
+    else:
+        rows, frames = _mot(text, file.name, classes), _sequence_frames(file)
     if not all(np.isfinite(values).all() for values in rows):
         raise ValueError("it has frames, ids, boxes or scores that are not finite")
     if (rows.frames % 1).any() or (rows.ids % 1).any():
@@ -64,26 +85,20 @@ def read_detections(file: Path, *, classes: Sequence[str] = (PERSON,)) -> Detect
             f"it has scores outside 0 to 1, from {rows.scores.min()} to {rows.scores.max()}: "
             "bring them as probabilities"
         )
-    return rows
+    return DetectionFile(rows, frames)
 
 
 def _text(file: Path) -> str:
-    with file.open(encoding="utf-8") as opened:
+    with file.open(encoding="utf-8-sig") as opened:
         text = opened.read(MAX_BYTES + 1)
     check_size(text, max_bytes=MAX_BYTES)
     return text
 
 
 def _mot(text: str, name: str, classes: Sequence[str]) -> DetectionRows:
-    lines = {
-        number: line.replace(",", " ").split()
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip()
-    }
+    lines = dict(mot_rows(text))
     if not lines:
         return _rows([], [], [], [], [], [])
-    if min(map(len, lines.values())) < 6:
-        raise ValueError("a row has fewer than the six numbers of a box")
     wide = [[float(value) for value in [*line, "-1", "-1"][:8]] for line in lines.values()]
     table = np.array(wide)
     scores, kinds = table[:, 6], table[:, 7]
@@ -97,18 +112,34 @@ def _mot(text: str, name: str, classes: Sequence[str]) -> DetectionRows:
         scores = np.ones(len(scores))
     scores = np.where(scores == -1, 1.0, scores)
     corners = np.concatenate([table[:, 2:4], table[:, 2:4] + table[:, 4:6]], axis=1)
-    rows = _rows(table[:, 0] - 1, corners, scores, table[:, 1], places, list(lines))
+    first = 1 if table[:, 0].min() > 0 else 0
+    rows = _rows(table[:, 0] - first, corners, scores, table[:, 1], places, list(lines))
     return rows.take(good)
 
 
-def _json(text: str, classes: Sequence[str]) -> DetectionRows:
+def _sequence_frames(file: Path) -> StatedFrames:
+    """What `seqinfo.ini` in the folder of a sequence says."""
+    above = file.parent.parent if file.parent.name in ("gt", "det") else file.parent
+    place = above / SEQUENCE
+    if file.stem not in ("gt", "det") or not place.is_file():
+        return StatedFrames()
+    said = sequence_info(place.read_bytes())
+    return StatedFrames(
+        float(said.get("framerate", 0)),
+        int(said.get("imwidth", 0)),
+        int(said.get("imheight", 0)),
+    )
+
+
+def _json(text: str, classes: Sequence[str]) -> tuple[DetectionRows, StatedFrames]:
     content = read_json(text, max_bytes=MAX_BYTES)
     if isinstance(content, list):
-        return _coco(content, {}, COCO_IDS, classes)
+        return _coco(content, {}, COCO_IDS, classes), StatedFrames()
     if "annotations" in content and "images" in content:
         names = {int(one["id"]): str(one["name"]) for one in content.get("categories", [])}
         frames = _frames_of(content["images"])
-        return _coco(content["annotations"], frames, names or COCO_IDS, classes)
+        rows = _coco(content["annotations"], frames, names or COCO_IDS, classes)
+        return rows, _image_frames(content["images"], content.get("videos") or [])
     if content["format"] != FORMAT:
         raise ValueError(f"its format is {shown(content['format'])}, not {FORMAT!r}")
     found = [
@@ -118,7 +149,16 @@ def _json(text: str, classes: Sequence[str]) -> DetectionRows:
     ]
     table = np.array(found, dtype=np.float64).reshape(-1, 6)
     none, first = np.full(len(table), NO_ID), np.zeros(len(table))
-    return _rows(table[:, 0], table[:, 1:5], table[:, 5], none, first, first)
+    return _rows(table[:, 0], table[:, 1:5], table[:, 5], none, first, first), StatedFrames()
+
+
+def _image_frames(
+    images: Sequence[Mapping[str, Any]], videos: Sequence[Mapping[str, Any]]
+) -> StatedFrames:
+    """What a data set of COCO says; sizes that differ say nothing."""
+    sizes = {(int(one.get("width") or 0), int(one.get("height") or 0)) for one in images}
+    size = sizes.pop() if len(sizes) == 1 else (0, 0)
+    return StatedFrames(float(videos[0].get("fps") or 0) if len(videos) == 1 else 0.0, *size)
 
 
 def _frames_of(images: Sequence[Mapping[str, Any]]) -> dict[int, float]:

@@ -83,15 +83,31 @@ class Detector(Protocol):
         ...
 
 
+class ClipFrames(NamedTuple):
+    """A clip whose detections are wanted, and its place in its video.
+
+    Attributes:
+        video: The video's name; `file_name` is that of the uploaded file.
+        video_frames: Frames of the standard video; 0 while it is being made.
+        size: Width and height in pixels.
+    """
+
+    clip: str
+    video: str
+    file_name: str
+    start_frame: int
+    frame_count: int
+    video_frames: int
+    size: tuple[int, int]
+
+
 @runtime_checkable
 class PrecomputedDetections(Protocol):
     """Detections made by another program, read from files."""
 
     about: dict[str, str]
 
-    def of_clip(
-        self, clip: str, *, video: str, file_name: str, start_frame: int, frame_count: int
-    ) -> list[Detections]:
+    def of_clip(self, clip: ClipFrames) -> list[Detections]:
         """The people in each frame of a clip. Raises DetectorError if it has no file."""
         ...
 
@@ -100,9 +116,7 @@ class PrecomputedDetections(Protocol):
 class PrecomputedTracks(PrecomputedDetections, Protocol):
     """Precomputed detections whose files may say which of them are one person."""
 
-    def tracks_of_clip(
-        self, clip: str, *, video: str, file_name: str, start_frame: int, frame_count: int
-    ) -> FileTracks:
+    def tracks_of_clip(self, clip: ClipFrames) -> FileTracks:
         """The tracks of a clip. Raises DetectorError if it has no file, or the ids are bad."""
         ...
 

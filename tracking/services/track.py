@@ -29,6 +29,7 @@ from tracking.core.sort import VERSION, TrackerParameters, track
 from tracking.core.tracks_file import Track, TracksFile, dump
 from tracking.detectors.appearance_models import LookModel, open_appearance
 from tracking.detectors.registry import (
+    ClipFrames,
     Detector,
     DetectorError,
     Frame,
@@ -220,13 +221,7 @@ def _finish_with_ids(
     clip = run.clip
     if not isinstance(detector, PrecomputedTracks):
         raise DetectorError(gettext("This detector has no ids that could be kept."))
-    found = detector.tracks_of_clip(
-        clip.name,
-        video=clip.video.name,
-        file_name=clip.video.original_name,
-        start_frame=clip.start_frame,
-        frame_count=clip.frame_count,
-    )
+    found = detector.tracks_of_clip(_clip_frames(clip))
     tracks = clip_to_image(found.tracks, **_image_size(clip))
     made_by = {
         "detector": dict(detector.about),
@@ -276,6 +271,15 @@ def _image_size(clip: Clip) -> dict[str, int]:
     return {"width": clip.video.width, "height": clip.video.height}
 
 
+def _clip_frames(clip: Clip) -> ClipFrames:
+    video, size = clip.video, _image_size(clip)
+    return ClipFrames(
+        clip.name, video.name, video.original_name, clip.start_frame, clip.frame_count,
+        video.frame_count or 0 if video.stage == Stage.DONE else 0,
+        (size["width"], size["height"]),
+    )  # fmt: skip
+
+
 def _detections(
     run: TrackingRun,
     detector: Detector | PrecomputedDetections,
@@ -293,13 +297,7 @@ def _detections(
     clip = run.clip
     sampled = set(sampled_frame_indices(clip.frame_count, stride))
     if isinstance(detector, PrecomputedDetections):
-        given = detector.of_clip(
-            clip.name,
-            video=clip.video.name,
-            file_name=clip.video.original_name,
-            start_frame=clip.start_frame,
-            frame_count=clip.frame_count,
-        )
+        given = detector.of_clip(_clip_frames(clip))
         for frame in range(clip.frame_count):
             yield given[frame] if frame in sampled else None
         return

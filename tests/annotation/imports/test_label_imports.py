@@ -1,7 +1,9 @@
 """Imports of other tools' files: preview, answers of a source, once, and undo."""
 
 import gzip
+import io
 import json
+import zipfile
 
 import pytest
 from django.core.files.storage import default_storage
@@ -29,7 +31,7 @@ from qc.services.consensus.build_consensus import (
     newest_consensus,
     plan_consensuses,
 )
-from tests.annotation.imports.written_files import ava, coco
+from tests.annotation.imports.written_files import ava, box_of, coco
 from tests.make import make_annotator, make_dataset, make_task, make_user, make_version
 from tests.stored_files import content_of, make_ready_video
 
@@ -162,6 +164,23 @@ def test_a_file_of_no_format_fails_with_a_sentence(begin):
     row = begin(b"hello", name="notes.txt")
     assert row.stage == Stage.FAILED
     assert "of no format that can be imported" in row.error
+    row = begin(coco()[:-9])
+    assert row.error.startswith("labels.json: it is not JSON: ")
+
+
+def test_a_zip_has_a_mot_file_for_each_video(begin):
+    rows = "".join(
+        f"{30 * second + 1},{person},{box_of(person)[0] + 1},101,50,150,1\n"
+        for second in range(2, 14)
+        for person in (1, 2)
+    )
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("results/aisle.txt", "\ufeff" + rows)
+        archive.writestr("results/hall.txt", rows)
+    seen = begin(packed.getvalue(), name="results.zip").preview
+    assert (seen["format"], seen["persons"], seen["drawn"]) == ("mot", 2, 0)
+    assert seen["unplaced"] == ["results/hall"]
 
 
 def test_choices_are_previewed_before_they_are_taken(begin):

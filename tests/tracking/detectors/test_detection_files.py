@@ -4,13 +4,15 @@ import pytest
 
 from tracking.detectors import registry
 from tracking.detectors.detection_files import read_detections
-from tracking.detectors.registry import DetectorError, open_detector
+from tracking.detectors.registry import ClipFrames, DetectorError, open_detector
+
+CLIP = ClipFrames("shop-c0000", "shop", "shop.mp4", 0, 5, 5, (40, 20))
 
 
 def rows_of(path, content, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content if isinstance(content, str) else json.dumps(content))
-    rows = read_detections(path, **options)
+    rows = read_detections(path, **options).rows
     return [
         (int(f), box[0], round(s, 3))
         for f, box, s in zip(rows.frames, rows.boxes, rows.scores, strict=True)
@@ -29,12 +31,10 @@ def test_ground_truth_gives_its_people_and_nothing_that_is_ignored(tmp_path):
     )
     path = tmp_path / "shop" / "gt" / "gt.txt"
     assert rows_of(path, text) == [(0, 10, 1), (1, 11, 1)]
-    assert read_detections(path).ids.tolist() == [1, 1]
+    assert read_detections(path).rows.ids.tolist() == [1, 1]
     assert rows_of(path, text, classes=["car"]) == [(0, 30, 1)]
     folder = open_detector("imported", weights=str(tmp_path), threshold=0.3)
-    frames = folder.of_clip(
-        "shop-c0000", video="shop", file_name="shop.mp4", start_frame=0, frame_count=5
-    )
+    frames = folder.of_clip(CLIP)
     assert [len(one.boxes) for one in frames] == [1, 1, 0, 0, 0]
 
 
@@ -51,7 +51,7 @@ def test_a_list_of_coco_results_has_the_frame_as_its_image(tmp_path):
     ]
     path = tmp_path / "shop.json"
     assert rows_of(path, content) == [(0, 1, 0.5), (7, 5, 1)]
-    assert read_detections(path).boxes[0].tolist() == [1, 2, 4, 6]
+    assert read_detections(path).rows.boxes[0].tolist() == [1, 2, 4, 6]
 
 
 def test_a_coco_data_set_names_its_classes_and_frames(tmp_path):
@@ -68,14 +68,14 @@ def test_a_coco_data_set_names_its_classes_and_frames(tmp_path):
     }
     path = tmp_path / "shop.json"
     assert rows_of(path, content) == [(1, 1, 1)]
-    assert read_detections(path).ids.tolist() == [8]
+    assert read_detections(path).rows.ids.tolist() == [8]
     assert rows_of(path, content, classes=["car"]) == [(0, 2, 1)]
 
 
 def test_each_row_knows_which_of_the_followed_it_is(tmp_path):
     path = tmp_path / "gt.txt"
     path.write_text("1,1,10,0,5,9,1,1\n1,2,20,0,5,9,1,3\n1,3,30,0,5,9,1,9\n2,4,40,0,5,9,1,4\n")
-    rows = read_detections(path, classes=["person", "vehicle"])
+    rows = read_detections(path, classes=["person", "vehicle"]).rows
     assert rows.classes.tolist() == [0, 1, 1]
     assert rows.boxes[:, 0].tolist() == [10, 20, 40]
 

@@ -11,7 +11,7 @@ from datasets.models import Dataset
 from tests.make import make_clips, make_dataset, make_user, make_video
 from tests.tracking.fake_detectors import HEIGHT, WIDTH, stored
 from tracking.core.tracks_file import load
-from tracking.detectors.registry import DetectorError, open_detector
+from tracking.detectors.registry import ClipFrames, DetectorError, open_detector
 from tracking.models import Person, Proposal
 from tracking.services.assign_identities import assign_video_identities, plan_identity_runs
 from tracking.services.experiments import ExperimentError, start_experiment
@@ -187,7 +187,7 @@ def test_ids_that_cannot_be_kept_are_named(video, tmp_path, name, text, said):
     )
     with pytest.raises(DetectorError, match=said):
         detector.tracks_of_clip(
-            "walk-c0000", video="walk", file_name="walk.mp4", start_frame=0, frame_count=450
+            ClipFrames("walk-c0000", "walk", "walk.mp4", 0, 450, 900, (640, 360))
         )
     run = tracked(video)[0]
     assert run.stage == Stage.FAILED

@@ -20,6 +20,7 @@ from datasets.core.formats.external.document import (
     ImportFileError,
     TimeUnit,
     VideoBuilder,
+    columns,
     text_of,
 )
 from datasets.core.formats.persons_csv import PERSONS, load_classes
@@ -32,7 +33,7 @@ IN_PIXELS = 1.5  # a side above is no share of the frame
 def is_ava_csv(content: bytes) -> bool:
     """Whether one of the first rows is `video_id,timestamp,x1,y1,x2,y2,...`."""
     head = content[:20_000].decode("utf-8-sig", "replace").splitlines()
-    return any(_box(line.split(",")) is not None for line in head[:20])
+    return any(_box(columns(line)) is not None for line in head[:20])
 
 
 def read_ava(
@@ -85,7 +86,7 @@ class _Reader:
 
     def read(self, name: str, content: bytes) -> None:
         for row, line in enumerate(content.decode("utf-8-sig", "replace").splitlines(), 1):
-            words = [word.strip() for word in line[:MAX_LINE].split(",")]
+            words = columns(line[:MAX_LINE])
             if len(words) <= 2:
                 continue  # a keyframe at which nobody acts
             box, at = _box(words), _number(words[1])

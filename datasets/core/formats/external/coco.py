@@ -21,7 +21,7 @@ from datasets.core.formats.external.document import (
     place_of_image,
     text_of,
 )
-from datasets.core.untrusted import UntrustedDataError, read_json
+from datasets.core.untrusted import UntrustedDataError, read_json, shown
 
 MAX_BYTES = 512 << 20
 IDENTITIES = ("instance_id", "track_id", "person_id")
@@ -89,7 +89,7 @@ class _Reader:
             self.builder.leave_out("crowds, which are no single persons")
             return
         video, at = self._place(image)
-        box = _box(one.get("bbox"))
+        box = _box(one.get("bbox"), one)
         if box is None or at is None:
             what = "annotations without a box" if box is None else "boxes of images without a "
             self.builder.leave_out(what if box is None else f"{what}frame's number")
@@ -102,7 +102,7 @@ class _Reader:
         video = self._video(about)
         key, labels = f"{one.get('id', len(video.boxes))}", self._labels(one)
         for frame, sides in enumerate(one["bboxes"]):
-            box = _box(sides)
+            box = _box(sides, one)
             if box is not None:
                 self.builder.add(video, key, ImportedBox(frame, box, labels))
 
@@ -151,9 +151,10 @@ class _Reader:
         return tuple(found)
 
 
-def _box(sides: Any) -> tuple[float, float, float, float] | None:
-    """Of `[left, top, width, height]`; None if there is none."""
-    if not isinstance(sides, list) or len(sides) != 4 or any(one is None for one in sides):
+def _box(sides: Any, one: dict[str, Any]) -> tuple[float, float, float, float] | None:
+    """Of `[left, top, width, height]` of annotation `one`; None if there is none."""
+    if not isinstance(sides, list) or len(sides) != 4 or any(side is None for side in sides):
         return None
-    left, top, width, height = (number(one, "a side of a box") for one in sides)
+    what = f"a side of the box of annotation {shown(one.get('id'))}"
+    left, top, width, height = (number(side, what) for side in sides)
     return left, top, left + width, top + height

@@ -6,6 +6,7 @@ exclusive, in pixels of `width` and `height`; both are 1 where boxes are shares 
 and 0 where the file does not say.
 """
 
+import csv
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -292,6 +293,19 @@ def attribute_labels(attributes: Mapping[str, object]) -> tuple[ImportedLabel, .
             said = "yes" if one is True or one in ("true", "True") else one
             found.append(ImportedLabel(text_of(name), text_of(said)))
     return tuple(found)
+
+
+def columns(line: str) -> list[str]:
+    """The cells of a row, separated by commas, semicolons or tabs, else by blanks.
+
+    >>> columns("1;2 ; 3"), columns('"aisle",902'), columns("1 2  3")
+    (['1', '2', '3'], ['aisle', '902'], ['1', '2', '3'])
+    """
+    mark = max(",;\t", key=line.count)
+    if mark not in line:
+        return line.split()
+    cells = next(csv.reader([line], delimiter=mark)) if '"' in line else line.split(mark)
+    return [cell.strip() for cell in cells]
 
 
 def number(value: object, what: str) -> float:

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from datasets.core.formats.external.ava_rows import is_ava_csv, read_ava
 from datasets.core.formats.external.boris import read_boris, read_boris_table
 from datasets.core.formats.external.coco import read_coco
 from datasets.core.formats.external.document import ImportFileError
 from datasets.core.formats.external.label_studio import read_label_studio
+from datasets.core.formats.external.mot import is_mot, read_mot
 from datasets.core.formats.external.via import is_via, read_via
 
 
@@ -169,3 +171,40 @@ def test_a_project_of_via_2_says_what_to_export():
     assert is_via(content)
     with pytest.raises(ImportFileError, match="COCO format"):
         read_via(json.dumps(content).encode())
+
+
+MOT = b"1,3,11,21,30,40,1\n31,3,12,21,30,40,1\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"\xef\xbb\xbf" + MOT.replace(b"\n", b"\r\n"), id="byte order mark"),
+        pytest.param(MOT.replace(b",", b";"), id="semicolons"),
+        pytest.param(MOT.replace(b",", b"\t"), id="tabs"),
+        pytest.param(MOT.replace(b",", b" "), id="blanks"),
+        pytest.param(MOT.replace(b",1\n", b",1,,,\n"), id="empty cells at the end"),
+        pytest.param(b"frame,id,left,top,width,height,conf\n" + MOT, id="header"),
+        pytest.param(MOT.replace(b"31,3", b"3.1e1,3.0"), id="floats"),
+        pytest.param(MOT.replace(b"31,3", b"30,3").replace(b"1,3", b"0,3", 1), id="from 0"),
+    ],
+)
+def test_mot_of_other_programs_is_read_alike(content):
+    assert is_mot(content)
+    assert read_mot({"shop.txt": content}) == read_mot({"shop.txt": MOT})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"0 0.2 0.5 0.1 0.4\n", b"0 0.2 0.5 0.1 0.4 0.9\n", b"", b"a\n", b"1.5,1,1,1,5,5"],
+)
+def test_yolo_and_other_numbers_are_not_taken_for_mot(content):
+    assert not is_mot(content)
+
+
+@pytest.mark.parametrize("sign", [";", "\t"])
+def test_ava_rows_of_other_programs_are_read_alike(sign):
+    table = 'shop,0902,0.1,0.1,0.5,0.9,3,1\nshop,0903,0.1,0.1,0.5,0.9,"7",1\n'
+    content = ("\ufeff" + table.replace(",", sign).replace("shop", '"shop"')).encode()
+    assert is_ava_csv(content)
+    assert read_ava({"a.csv": content}) == read_ava({"a.csv": table.encode()})

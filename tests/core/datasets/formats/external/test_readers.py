@@ -91,6 +91,14 @@ def test_coco_has_boxes_with_identities_and_attributes():
     assert len(read_coco(json.dumps(COCO).encode()).left_out) == 2
 
 
+def test_a_side_that_is_no_number_is_named_with_its_annotation():
+    broken = COCO | {
+        "annotations": [COCO["annotations"][0] | {"id": 71, "bbox": [1, "?", 3, 4]}]
+    }
+    with pytest.raises(ImportFileError, match="side of the box of annotation 71 is no number"):
+        read_coco(json.dumps(broken).encode())
+
+
 def test_youtube_vis_has_a_box_for_each_frame_of_a_video():
     raw = {
         "videos": [{"id": 1, "file_names": ["shop/00000.jpg", "shop/00005.jpg"],
