@@ -11,18 +11,18 @@ import hashlib
 import lzma
 import stat
 import struct
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Collection, Generator
 from contextlib import closing
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED, ZipInfo
 
 from datasets.core.deflate64 import ZIP_DEFLATED64, read_chunks, read_head
 from datasets.core.sizes import size_text
 from datasets.core.translation import gettext as _
+from datasets.core.translation import gettext_noop
 from datasets.core.untrusted import UntrustedDataError
 from datasets.core.video_files import (
     ARCHIVE_EXTENSIONS,
@@ -33,6 +33,7 @@ from datasets.core.video_files import (
     is_system_file,
     proxy_reason,
 )
+from datasets.core.zip_names import display_name
 
 OTHER_ARCHIVE_SIGNATURES = {
     b"7z\xbc\xaf": "7z",
@@ -47,7 +48,12 @@ MAX_EXPANSION = 20
 EXPANSION_CHECKED_FROM = 10 << 20
 DIRECTORY_BYTES_PER_MEMBER = 4096
 END_RECORD = b"PK\x05\x06"
-MAX_NAME_LENGTH = 180
+NO_DISK = 0xFFFF  # the number is in the record of zip64
+SPLIT = gettext_noop(
+    "one part of a split zip; join all parts (zip -s 0 NAME.zip --out whole.zip), or zip the "
+    "videos into one file"
+)
+SPLIT_SIGNATURE = b"PK\x07\x08"  # begins the first part
 REASONS_SHOWN = 3
 HEAD_BYTES = 512
 SYSTEM_FILE = "a system file"
@@ -232,31 +238,6 @@ def _damaged_message(member: ArchiveMember, error: Exception) -> str:
     ) % {"member": member.name, "error": error}
 
 
-def display_name(info: ZipInfo) -> str:
-    """The file name for display: no folders, no control characters, not too long."""
-    name = info.filename
-    if not info.flag_bits & 0x800:  # not marked as UTF-8: zipfile has read it as cp437
-        name = _decode_name(name.encode("cp437", "replace"))
-    name = name.replace("\\", "/").rsplit("/", 1)[-1]
-    kept = (c for c in unicodedata.normalize("NFC", name) if unicodedata.category(c)[0] != "C")
-    file = PurePosixPath("".join(kept) or "nameless")
-    return file.stem[:MAX_NAME_LENGTH] + file.suffix[:12]
-
-
-def _decode_name(raw: bytes) -> str:
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        pass
-    try:
-        japanese = raw.decode("cp932")
-    except UnicodeDecodeError:
-        return raw.decode("cp437")
-    # One accented letter and its successor may decode as a kanji by chance.
-    wide = "".join("w" if unicodedata.east_asian_width(c) == "W" else "-" for c in japanese)
-    return japanese if "ww" in wide else raw.decode("cp437")
-
-
 def _open(path: Path, limits: ArchiveLimits) -> zipfile.ZipFile:
     try:
         _check_directory_size(path, limits)
@@ -284,6 +265,8 @@ def _not_a_zip_message(path: Path, error: Exception) -> str:
     kind = next(
         (kind for begin, kind in OTHER_ARCHIVE_SIGNATURES.items() if head.startswith(begin)), ""
     )
+    if head.startswith(SPLIT_SIGNATURE):
+        return _(SPLIT)
     if head[257:262] == b"ustar":
         kind = "tar"
     if kind:
@@ -302,7 +285,9 @@ def _check_directory_size(path: Path, limits: ArchiveLimits) -> None:
         place = tail.rfind(END_RECORD)
         if place < 0 or len(tail) < place + 22:
             return  # zipfile reports what is wrong
-        directory = struct.unpack_from("<L", tail, place + 12)[0]
+        disk, directory = struct.unpack_from("<4xH6xL", tail, place)
+        if disk not in (0, NO_DISK):
+            raise ArchiveError(_(SPLIT))
         if directory == 0xFFFFFFFF and place >= 20:  # zip64: read the record at the locator
             file.seek(struct.unpack_from("<Q", tail, place - 12)[0] + 40)
             directory = struct.unpack("<Q", file.read(8))[0]
@@ -316,7 +301,7 @@ def _check_directory_size(path: Path, limits: ArchiveLimits) -> None:
 def _check_path(info: ZipInfo) -> None:
     # `orig_filename` is the stored name, before zipfile cuts it at a zero byte.
     name = info.orig_filename.replace("\\", "/")
-    drive = len(name) > 1 and name[1] == ":"
+    drive = name[:1].isalpha() and name[1:2] == ":"
     if name.startswith("/") or drive or ".." in name.split("/"):
         raise ArchiveError(
             _("%r points outside its folder; the zip is not safe") % info.filename

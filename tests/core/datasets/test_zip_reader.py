@@ -323,6 +323,33 @@ def test_names_that_are_not_marked_as_utf8_are_guessed(zip_path, name, encoding)
     assert list_videos(zip_path).videos[0].name == name
 
 
+def test_the_name_that_info_zip_and_winrar_write_beside_counts(zip_path):
+    """They keep it in UTF-8, with the CRC of the name that it stands for."""
+    with zipfile.ZipFile(zip_path, "w") as archive:
+        for name, crc_of in (("____.mp4", b"____.mp4"), ("walk.mp4", b"was renamed later.mp4")):
+            info = zipfile.ZipInfo(name)
+            text = struct.pack("<BL", 1, zlib.crc32(crc_of)) + "监控.mp4".encode()
+            info.extra = struct.pack("<HHB", 0x5455, 1, 0)
+            info.extra += struct.pack("<HH", 0x7075, len(text)) + text
+            archive.writestr(info, b"x")
+    assert [video.name for video in list_videos(zip_path).videos] == ["监控.mp4", "walk.mp4"]
+
+
+def test_a_time_in_a_name_is_no_drive(zip_path):
+    make_zip(zip_path, [("1:30.mp4", b"x")])
+    assert list_videos(zip_path).videos[0].name == "1:30.mp4"
+
+
+def test_a_part_of_a_split_zip_says_what_to_do(zip_path):
+    make_zip(zip_path, [("walk.mp4", b"x")])
+    content = bytearray(zip_path.read_bytes())
+    struct.pack_into("<H", content, content.rindex(b"PK\x05\x06") + 4, 3)
+    for part in (bytes(content), b"PK\x07\x08" + bytes(content[:-22])):
+        zip_path.write_bytes(part)
+        with pytest.raises(ArchiveError, match="part of a split zip; join all parts"):
+            list_videos(zip_path)
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x05\x06", b"no zip at all" * 20, bytes(22)])
 def test_a_file_that_is_no_zip_is_rejected(zip_path, content):
     zip_path.write_bytes(content)
