@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
@@ -24,6 +24,8 @@ from datasets.core.media.video_reader import MediaError
 
 GOP_FRAMES = FRAME_RATE
 COMPARED_BYTES = 1 << 20
+HD_HEIGHT = 720  # from here on players take colours for BT.709
+UNNAMED_MATRIX = 2  # AVCOL_SPC_UNSPECIFIED
 FrameArray = NDArray[np.uint8]
 ChannelOrder = Literal["rgb", "bgr"]  # of the last axis of a frame
 PIXEL_FORMATS = {"rgb": "rgb24", "bgr": "bgr24", "planes": "yuv420p"}
@@ -115,7 +117,12 @@ def read_frames(
             if index in wanted and (only is None or index in only):
                 if frame.is_corrupt or index != next(expected):
                     raise MediaError(f"frame {index} of {path.name} is damaged; make it again")
-                converted = reformatter.reformat(frame, format=PIXEL_FORMATS[order], threads=1)
+                converted = reformatter.reformat(
+                    frame,
+                    format=PIXEL_FORMATS[order],
+                    src_colorspace=None if order == "planes" else _assumed_matrix(frame),
+                    threads=1,
+                )
                 yield index, converted.to_ndarray()
         if (missing := next(expected, None)) is not None:
             raise MediaError(f"frame {missing} of {path.name} cannot be read; make it again")
@@ -144,6 +151,12 @@ def _open_standard(path: Path) -> Iterator[tuple[Any, Any]]:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         yield container, stream
+
+
+def _assumed_matrix(frame: Any) -> Colorspace | None:
+    """What players assume of a copied video that does not name its colour matrix."""
+    is_unnamed = frame.colorspace == UNNAMED_MATRIX
+    return Colorspace.ITU709 if is_unnamed and frame.height >= HD_HEIGHT else None
 
 
 def _frame_index(pts: int, stream: Any) -> int:

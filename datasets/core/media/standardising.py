@@ -29,7 +29,7 @@ from datasets.core.media.source_notes import (
     properties_of,
     warnings_of,
 )
-from datasets.core.media.standard_video import GOP_FRAMES
+from datasets.core.media.standard_video import GOP_FRAMES, HD_HEIGHT
 from datasets.core.media.stream_copy import copy_if_standard, may_be_standard
 from datasets.core.media.video_reader import (
     MediaError,
@@ -56,7 +56,6 @@ LIMITED_RANGE = 1
 # AVCOL_SPC_*: BT.709, FCC, BT.470BG, SMPTE 170M, SMPTE 240M, BT.2020
 MATRICES = (1, 4, 5, 6, 7, 9)
 BT709, SMPTE170M = 1, 6
-HD_HEIGHT = 720
 MIN_SIDE = 16
 
 

@@ -2,9 +2,11 @@ from fractions import Fraction
 from random import Random
 
 import av
+import numpy as np
 import pytest
+from av.video.reformatter import Colorspace
 
-from datasets.core.media.standard_video import cut, read_frames
+from datasets.core.media.standard_video import UNNAMED_MATRIX, cut, read_frames
 from datasets.core.media.standardising import standardise
 from datasets.core.media.video_reader import VideoLimits
 from demo.world.frame_number import read_frame_number
@@ -39,6 +41,27 @@ def test_a_video_that_meets_the_standard_is_copied_packet_by_packet(tmp_path, en
         assert times == [Fraction(number, 30) for number in range(500)]
     content = target.read_bytes()
     assert content.find(b"moov") < content.find(b"mdat")
+
+
+def test_hd_that_names_no_colour_matrix_has_that_of_hd(tmp_path):
+    """As players assume, and as the same video re-encoded would have."""
+    colour, source = np.array([200, 60, 40]), tmp_path / "video.mp4"
+    with av.open(str(source), "w") as out:
+        stream = out.add_stream("libx264", rate=30, options=CLOSED)
+        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
+        image = np.full((720, 1280, 3), colour, dtype=np.uint8)
+        for number in range(15):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(
+                format="yuv420p", dst_colorspace=Colorspace.ITU709
+            )
+            frame.pts, frame.time_base = number, Fraction(1, 30)
+            frame.colorspace = UNNAMED_MATRIX
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    target, made = standard_of(source)
+    assert made.changes[0] == COPIED
+    rgb = next(rgb for _, rgb in read_frames(target))
+    assert np.abs(rgb[360, 640].astype(int) - colour).max() <= 4
 
 
 def test_clips_of_a_copied_video_have_exactly_their_frames(tmp_path):
