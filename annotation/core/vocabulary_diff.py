@@ -130,7 +130,8 @@ def _compare(
         change.refused.append(
             _(
                 "%(wanted)s has %(quoted)s in CVAT but not in the vocabulary: these "
-                "answers would be lost. Restore the action's name, or create a new dataset"
+                "answers would be lost. Add it to the vocabulary, or restore the name that the "
+                "action had"
             )
             % {"wanted": wanted.name, "quoted": _quoted(lost)}
         )

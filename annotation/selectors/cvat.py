@@ -293,6 +293,15 @@ def _seconds_since(moment: datetime | None) -> float | None:
     return None if moment is None else max((timezone.now() - moment).total_seconds(), 0.0)
 
 
+def _notes(project: CvatProject) -> list[Problem]:
+    """What the setup noted; the first with a button to repeat it, for all of them."""
+    button = "" if project.error else "setup"
+    return [
+        Problem(_("Note"), message, "" if number else button)
+        for number, message in enumerate(project.warnings)
+    ]
+
+
 def _problems(project: CvatProject, jobs: CvatJobQuerySet) -> list[Problem]:
     server = project.server
     found = []
@@ -340,7 +349,7 @@ def _problems(project: CvatProject, jobs: CvatJobQuerySet) -> list[Problem]:
         is_deleted = _(RECREATE) in project.error
         found.append(Problem(_("Project setup failed"), project.error,
                              "project" if is_deleted else "setup"))  # fmt: skip
-    found += [Problem(_("Note"), message) for message in project.warnings]
+    found += _notes(project)
     rows: list[tuple[str, QuerySet[Any]]] = [
         (_("Sending is deferred"), jobs.open().filter(stage=Stage.WAITING)),
         (_("The last sync with CVAT failed"), _last_reconciliation(project)),

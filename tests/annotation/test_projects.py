@@ -2,7 +2,13 @@ import pytest
 
 from annotation.cvat.client import close_clients
 from annotation.models import AnnotationTask, CvatJob, CvatProject
-from annotation.services.cvat.projects import plan_projects, recreate_project, resend_tasks
+from annotation.services.cvat.projects import (
+    connect_dataset,
+    plan_projects,
+    recreate_project,
+    resend_tasks,
+    retry_setup,
+)
 from avaproject.base.work import Stage
 from datasets.models import Action
 from tests.cvat_double.steps import (
@@ -60,6 +66,33 @@ def test_setting_up_twice_makes_one_project(cvat):
     assert len(cvat.state.projects) == 1
 
 
+def test_a_project_is_found_again_whatever_the_order_of_its_questions(cvat):
+    dataset = make_world(cvat)
+    set_up(dataset)
+    cvat.state.labels[1]["attributes"].reverse()
+    CvatProject.objects.update(stage=Stage.WAITING, project_id=None, label_id=None)
+    assert set_up(dataset).project_id == 1
+
+
+def test_a_project_with_tasks_of_an_earlier_dataset_is_not_used(cvat):
+    """Its tasks are called like ours, but may have other boxes and are answered already."""
+    dataset = sent_world(cvat)
+    cvat.finish(TASK, {"posture": "sit"})
+    server = project_of(dataset).server
+    CvatProject.objects.all().delete()
+    connect_dataset(dataset, server)
+    project = set_up(dataset)
+    assert project.stage == Stage.FAILED
+    assert "called shop with 1 task, which was not sent from this dataset" in project.error
+    send_all(dataset)
+    assert whole_and_single(cvat) == [TASK]
+    cvat.state.projects[1]["name"] = "shop before"
+    retry_setup(project)
+    assert set_up(dataset).project_id == 2
+    send_waiting()
+    assert CvatJob.objects.get().cvat_state == "new"
+
+
 def test_another_project_of_this_name_is_not_used(cvat):
     dataset = make_world(cvat)
     cvat.state.add_project({"name": "shop", "labels": [{"name": "car"}]})
@@ -81,7 +114,7 @@ def test_a_new_action_is_sent_to_cvat(cvat):
     assert plan_projects() == 1
     project = set_up(dataset)
     assert project.stage == Stage.DONE
-    posture = cvat.state.labels[1]["attributes"][1]
+    posture = cvat.state.labels[1]["attributes"][-1]  # CVAT names what changed last
     assert posture["values"] == ["as before", "unknown", "stand", "walk", "sit", "lie"]
     assert posture["id"] == project.attribute_ids["posture"]
     assert cvat.state.labels[1]["color"] == "#3b82f6"

@@ -163,7 +163,8 @@ class CvatDouble(Events, Guides, Issues, Permissions):
 
     @route("GET", "projects")
     def projects(self, call: Call) -> Any:
-        return call.paged(self.state.projects, "name")
+        rows = {number: self.state.project_row(number) for number in self.state.projects}
+        return call.paged(rows, "name")
 
     @route("POST", "projects")
     def new_project(self, call: Call) -> Any:
@@ -173,7 +174,8 @@ class CvatDouble(Events, Guides, Issues, Permissions):
 
     @route("GET", r"projects/(\d+)")
     def project(self, call: Call, number: int) -> Any:
-        return 200, call.found("Project", self.state.projects, number)
+        call.found("Project", self.state.projects, number)
+        return 200, self.state.project_row(number)
 
     @route("PATCH", r"projects/(\d+)")
     def change_project(self, call: Call, number: int) -> Any:

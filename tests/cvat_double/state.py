@@ -119,14 +119,18 @@ class State:
             "created_date": now, "updated_date": now, "status": "annotation", "dimension": None,
             "organization": 1, "organization_id": 1, "target_storage": None,
             "source_storage": None,
-            "tasks": {"count": 0, "url": f"{self.url}/api/tasks?project_id={number}"},
             "labels": {"url": f"{self.url}/api/labels?project_id={number}"},
             "assignee_updated_date": None, "task_subsets": [],
         }  # fmt: skip
         self.projects[number] = row
         for label in body.get("labels", []):
             self._add_label(number, label)
-        return row
+        return self.project_row(number)
+
+    def project_row(self, number: int) -> Row:
+        count = sum(task["project_id"] == number for task in self.tasks.values())
+        tasks = {"count": count, "url": f"{self.url}/api/tasks?project_id={number}"}
+        return self.projects[number] | {"tasks": tasks}
 
     def change_project(self, number: int, body: Row) -> Row:
         """Add labels, which dates its tasks and jobs anew too."""
@@ -138,7 +142,7 @@ class State:
         for label in new:
             self._add_label(number, label)
         self._touch(number)
-        return self.projects[number]
+        return self.project_row(number)
 
     def _touch(self, project: int) -> None:
         now = self.now()
@@ -164,14 +168,12 @@ class State:
 
     def change_label(self, number: int, body: Row) -> Row:
         label = self.labels[number]
-        label["color"] = body.get("color", "#c06060")  # reset if not sent, as recorded
-        label["name"] = body.get("name", label["name"])
+        label |= {"color": "#c06060"} | {k: body[k] for k in ("name", "color") if k in body}
         for change in body.get("attributes", []):
-            there = [one for one in label["attributes"] if one["id"] == change.get("id")]
-            if there:
-                there[0].update(change)
-            else:
-                label["attributes"].append(self._attribute(change))
+            known = {one["id"]: one for one in label["attributes"]}
+            old = known.pop(change.get("id"), None)  # CVAT keeps no order: the changed is last
+            new = old | change if old else self._attribute(change)
+            label["attributes"] = [*known.values(), new]
         self._touch(label["project_id"])
         return label
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, ngettext
 
 from annotation.core.annotation_guide import DRAWING_TITLE, guide
 from annotation.core.guidelines import image_name
@@ -201,12 +201,28 @@ def _set_guide(client: CvatClient, project: CvatProject, number: int) -> None:
 def _get_or_create_project(
     client: CvatClient, dataset: Dataset, wanted: tuple[Attribute, ...]
 ) -> int:
-    """The project named like the dataset: ours from before a crash, or a new one."""
+    """The project named like the dataset: ours from before a crash, or a new one.
+
+    One with tasks is that of an earlier dataset of this name, or of another installation.
+    """
     labels = dataset.class_names
-    names = [attribute.name for attribute in wanted]
+    names = {attribute.name for attribute in wanted}
     for there in client.projects_named(dataset.name):
-        found = {
-            label["name"]: [attribute["name"] for attribute in label["attributes"]]
+        if count := there["tasks"]["count"]:
+            raise ProjectError(
+                ngettext(
+                    "CVAT already has a project called %(dataset)s with %(count)s task, which "
+                    "was not sent from this dataset: rename or delete that project there, "
+                    "then retry",
+                    "CVAT already has a project called %(dataset)s with %(count)s tasks, which "
+                    "were not sent from this dataset: rename or delete that project there, "
+                    "then retry",
+                    count,
+                )
+                % {"dataset": dataset.name, "count": count}
+            )
+        found = {  # without their order: CVAT keeps none
+            label["name"]: {attribute["name"] for attribute in label["attributes"]}
             for label in client.labels(there["id"])
             if label["name"] in labels
         }
@@ -215,7 +231,7 @@ def _get_or_create_project(
         raise ProjectError(
             _(
                 "CVAT already has a project called %(dataset)s with other labels: rename "
-                "it there"
+                "it there, then retry"
             )
             % {"dataset": dataset.name}
         )
