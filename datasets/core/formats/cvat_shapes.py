@@ -15,6 +15,7 @@ from datasets.core.untrusted import UntrustedDataError
 
 SIDES = ("xtl", "ytl", "xbr", "ybr")
 OTHER_SHAPES = ("polygon", "polyline", "points", "cuboid", "ellipse", "mask", "skeleton")
+DRAWN = {"ellipse": "an ellipse", "points": "a set of points"}
 CUBOID_CORNERS = tuple(f"{side}{depth}" for side in ("tl", "bl", "tr", "br") for depth in "12")
 FRAMES_NAMED = 3
 NO_BOX = "is a skeleton, which has no box: draw a rectangle instead"
@@ -139,8 +140,9 @@ def box_around(
         raise ShapeError(NO_BOX)
     if not points or not all(map(math.isfinite, (*points, degrees))):
         raise ShapeError("has a box without finite numbers")
+    drawn = DRAWN.get(kind, f"a {kind}")
     notes = (
-        [] if kind == "rectangle" else [f"a {kind} was drawn here, the box around it is used"]
+        [] if kind == "rectangle" else [f"{drawn} was drawn here, the box around it is used"]
     )
     if kind in ("rectangle", "ellipse", "mask") and len(points) < 4:
         raise ShapeError(f"has {len(points)} numbers for a box instead of 4")

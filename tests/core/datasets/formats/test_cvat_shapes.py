@@ -26,29 +26,31 @@ def in_track(shape):
 @pytest.mark.parametrize(
     ("kind", "attributes", "box"),
     [
-        pytest.param("polygon", {"points": "5,9;1,2;3.5,4"}, (1, 2, 5, 9), id="polygon"),
-        pytest.param("polyline", {"points": "5,9;1,2"}, (1, 2, 5, 9), id="polyline"),
+        pytest.param("polygon", {"points": "5,9;1,2;3.5,4"}, (1, 2, 5, 9), id="a polygon"),
+        pytest.param("polyline", {"points": "5,9;1,2"}, (1, 2, 5, 9), id="a polyline"),
+        pytest.param("points", {"points": "5,9;1,2"}, (1, 2, 5, 9), id="a set of points"),
         pytest.param(
             "ellipse",
             {"cx": "10", "cy": "20", "rx": "4", "ry": "6"},
             (6, 14, 14, 26),
-            id="ellipse",
+            id="an ellipse",
         ),
         pytest.param(
             "mask",
             {"left": "3", "top": "4", "width": "5", "height": "6"},
             (3, 4, 8, 10),
-            id="mask",
+            id="a mask",
         ),
     ],
 )
-def test_the_box_around_any_shape_is_used_with_a_note(kind, attributes, box):
+def test_the_box_around_any_shape_is_used_with_a_note(request, kind, attributes, box):
     assert box_around(kind, xml_points(kind, attributes))[0] == box
     text = " ".join(f'{name}="{value}"' for name, value in attributes.items())
     read = load(in_track(f'<{kind} frame="7" {text}/>'))
     assert read.tracks[0].shapes[0].box == box
     (note,) = read.notes
-    assert note == f"Track 2, frame 7: a {kind} was drawn here, the box around it is used."
+    drawn = request.node.callspec.id
+    assert note == f"Track 2, frame 7: {drawn} was drawn here, the box around it is used."
 
 
 def test_the_same_mask_in_json_has_the_same_box():
