@@ -157,6 +157,9 @@ def test_what_cannot_be_adopted_says_why(cvat):
     cvat.state._add_job(cvat.state.tasks[number], 0, 10)
     with pytest.raises(AdoptionError, match="has 2 jobs in CVAT, not one: create it again"):
         adopt_job(project, number)
+    cvat.state.jobs[max(cvat.state.jobs)]["type"] = "consensus_replica"
+    with pytest.raises(AdoptionError, match="has consensus jobs in CVAT"):
+        adopt_job(project, number)
     client = client_for(project.server)
     other = client.create_project("other", [label_data(attributes_of(group_specs(dataset)))])
     with pytest.raises(AdoptionError, match="no longer in this project"):

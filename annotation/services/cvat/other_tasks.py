@@ -16,6 +16,8 @@ from avaproject.base.work import Stage
 from datasets.accounts.activity import record
 from datasets.core.naming import frame_name
 
+REPLICAS = ("consensus_replica", "replica")  # of one job, each by another annotator
+
 
 class AdoptionError(ValueError):
     """A task of CVAT cannot be adopted."""
@@ -52,7 +54,16 @@ def adopt_job(project: CvatProject, task_id: int) -> CvatJob:
     """
     client = client_for(project.server)
     _check_has_frames(client, project, task_id)
-    jobs = [job for job in client.jobs_of_task(task_id) if job.kind == "annotation"]
+    there = client.jobs_of_task(task_id)
+    if any(job.kind in REPLICAS for job in there):
+        raise AdoptionError(
+            gettext(
+                "task %(task)s has consensus jobs in CVAT, whose answers would be lost here: "
+                "create a task for each annotator instead"
+            )
+            % {"task": task_id}
+        )
+    jobs = [job for job in there if job.kind == "annotation"]
     if len(jobs) != 1:
         raise AdoptionError(
             gettext(
@@ -91,8 +102,8 @@ def adopt_job(project: CvatProject, task_id: int) -> CvatJob:
     own, _ = AnnotationTask.objects.get_or_create(
         clip=task.clip, annotator=annotator, defaults={"run": task.run}
     )
-    there = CvatJob.objects.filter(task=own, is_deleted=False).exclude(job_id=None)
-    if there.exclude(job_id=job.job_id).exists():
+    sent = CvatJob.objects.filter(task=own, is_deleted=False).exclude(job_id=None)
+    if sent.exclude(job_id=job.job_id).exists():
         raise AdoptionError(
             gettext("%(own)s is in CVAT already, as another task") % {"own": own}
         )

@@ -169,7 +169,7 @@ def test_new_actions_are_sent_to_every_label_and_a_deleted_one_is_named(cvat):
     assert plan_projects() == 1
     assert set_up(dataset).stage == Stage.DONE
     for label in cvat.state.labels.values():
-        assert label["attributes"][1]["values"][-1] == "lie"
+        assert label["attributes"][-1]["values"][-1] == "lie"
     del cvat.state.labels[2]
     CvatProject.objects.update(stage=Stage.WAITING)
     assert 'the label "vehicle" of shop was deleted in CVAT' in set_up(dataset).error
