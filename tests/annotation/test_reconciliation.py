@@ -151,6 +151,20 @@ def test_a_deleted_task_is_found_by_every_reconciliation(cvat, dataset):
     assert AnswerVersion.objects.count() == 1
 
 
+@pytest.mark.parametrize("is_full", [True, False])
+def test_a_project_moved_to_another_organisation_is_named(cvat, dataset, is_full):
+    """CVAT then lists none of its jobs, but answers for each."""
+    reconciled(dataset)
+    cvat.state.projects[1]["organization"] = 2
+    cvat.finish(TASK)
+    done = reconciled(dataset, is_full=is_full)
+    assert done.stage == Stage.FAILED
+    assert "project 1 in another organisation than avalab" in done.error
+    assert not job_named(TASK).is_deleted
+    cvat.state.projects[1]["organization"] = 1
+    assert reconciled(dataset).version_count == 1
+
+
 def test_a_job_without_assignee_is_reported(cvat, dataset):
     cvat.set_job(TASK, assignee=None)
     reconciled(dataset)

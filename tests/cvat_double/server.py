@@ -163,7 +163,11 @@ class CvatDouble(Events, Guides, Issues, Permissions):
 
     @route("GET", "projects")
     def projects(self, call: Call) -> Any:
-        rows = {number: self.state.project_row(number) for number in self.state.projects}
+        rows = {
+            number: self.state.project_row(number)
+            for number, one in self.state.projects.items()
+            if one["organization"] == 1
+        }
         return call.paged(rows, "name")
 
     @route("POST", "projects")
@@ -358,7 +362,13 @@ class CvatDouble(Events, Guides, Issues, Permissions):
 
     @route("GET", "jobs")
     def jobs(self, call: Call) -> Any:
-        return call.paged(self.state.jobs, "project_id", "task_id", "state", "stage")
+        """Of the organisation alone; one by its number is found in any."""
+        rows = {
+            number: one
+            for number, one in self.state.jobs.items()
+            if self.state.projects.get(one["project_id"], {}).get("organization", 1) == 1
+        }
+        return call.paged(rows, "project_id", "task_id", "state", "stage")
 
     @route("GET", r"jobs/(\d+)")
     def job(self, call: Call, number: int) -> Any:

@@ -105,7 +105,7 @@ class _ProjectReconciler:
         for job in self.client.jobs(self._project_id(), since=since):
             listed[job.job_id] = job
         if is_full and self.rows and not listed:
-            self._check_project_exists()
+            self._check_project_is_here()
         changed = [(self.rows[key], job) for key, job in listed.items() if key in self.rows]
         changed = [(row, follow_assignee(self.client, row, job)) for row, job in changed]
         for row, job in changed:
@@ -132,12 +132,26 @@ class _ProjectReconciler:
     def _cursor(self) -> datetime:
         return self.project.cursor or timezone.now()
 
-    def _check_project_exists(self) -> None:
-        """CVAT lists no jobs for a project that was deleted, without an error."""
+    def _check_project_is_here(self) -> None:
+        """Raise CvatError if the project was deleted, or is in another organisation.
+
+        CVAT then lists no jobs of it, without an error.
+        """
+        number = self._project_id()
         try:
-            self.client.project(self._project_id())
+            there = self.client.project(number)
         except CvatGoneError as error:
             raise CvatError(deleted_project(self.project)) from error
+        listed = self.client.projects_named(there["name"])
+        if all(one["id"] != number for one in listed):
+            raise CvatError(
+                gettext(
+                    "CVAT has project %(project)s in another organisation than "
+                    "%(organisation)s, so its jobs are not listed: move it back there, then "
+                    "assign its jobs again, or enter its organisation on the server's page"
+                )
+                % {"project": number, "organisation": self.project.server.organisation}
+            )
 
     def _project_id(self) -> int:
         if self.project.project_id is None:
