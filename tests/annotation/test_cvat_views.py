@@ -48,22 +48,6 @@ def world(cvat, admin, client):
     return sent_world(cvat, owner=admin)
 
 
-def test_notes_go_when_their_cause_is_undone_and_the_setup_repeated(cvat, world, client):
-    label = cvat.state.labels[1]
-    label["name"], label["attributes"][1]["name"] = "human", "pose"
-    retry = reverse("annotation:cvat_retry", args=["shop", "setup"])
-    client.post(retry)
-    set_up(world)
-    page = client.get(reverse("annotation:cvat", args=["shop"])).content.decode()
-    assert "human" in page
-    assert "pose" in page
-    assert page.count('id="retry-setup"') == 1
-    label["name"], label["attributes"][1]["name"] = "person", "posture"
-    client.post(retry)
-    set_up(world)
-    assert "human" not in client.get(reverse("annotation:cvat", args=["shop"])).content.decode()
-
-
 def test_the_boxes_of_one_task_and_version_are_a_table(cvat, world, client):
     for posture in ("walk", "sit"):
         cvat.finish(TASK, {"posture": posture})

@@ -1,4 +1,5 @@
 import pytest
+from django.urls import reverse
 
 from annotation.cvat.client import close_clients
 from annotation.models import AnnotationTask, CvatJob, CvatProject
@@ -22,6 +23,7 @@ from tests.cvat_double.steps import (
     sent_world,
     set_up,
 )
+from tests.make import make_user
 
 pytestmark = pytest.mark.django_db
 TASK = "aisle-c0000--ann"
@@ -144,6 +146,25 @@ def test_a_label_renamed_in_cvat_gives_a_warning_only(cvat):
     cvat.state.labels[1]["name"] = "human"
     CvatProject.objects.update(stage=Stage.WAITING)
     assert "human" in set_up(dataset).warnings[0]
+
+
+def test_notes_go_when_their_cause_is_undone_and_the_setup_repeated(cvat, client):
+    ada = make_user("ada")
+    world = sent_world(cvat, owner=ada)
+    client.force_login(ada)
+    label = cvat.state.labels[1]
+    label["name"], label["attributes"][1]["name"] = "human", "pose"
+    retry = reverse("annotation:cvat_retry", args=["shop", "setup"])
+    client.post(retry)
+    set_up(world)
+    page = client.get(reverse("annotation:cvat", args=["shop"])).content.decode()
+    assert "human" in page
+    assert "pose" in page
+    assert page.count('id="retry-setup"') == 1
+    label["name"], label["attributes"][1]["name"] = "person", "posture"
+    client.post(retry)
+    set_up(world)
+    assert "human" not in client.get(reverse("annotation:cvat", args=["shop"])).content.decode()
 
 
 def test_a_deleted_project_is_reported_and_recreated_with_the_stored_answers(cvat):
