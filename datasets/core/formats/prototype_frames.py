@@ -61,8 +61,12 @@ class _Frames(NamedTuple):
 
 
 def is_prototype_bundle(names: Collection[str]) -> bool:
-    """Whether files of these names are a prototype's bare ones."""
-    return FRAMES in names and DENSE in names and manifests.FILE not in names
+    """Whether files of these names are a prototype's bare ones.
+
+    With clips they are a bundle of ours, which has lost its manifest.
+    """
+    is_ours = manifests.FILE in names or manifests.CLIPS in names
+    return FRAMES in names and DENSE in names and not is_ours
 
 
 def convert_prototype(

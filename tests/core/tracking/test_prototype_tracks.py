@@ -42,6 +42,7 @@ def ids(tracks):
 def test_bare_files_are_distinguished_from_a_bundle():
     assert is_prototype_bundle({"frames.zip", "dense_proposals.pkl"})
     assert not is_prototype_bundle({"frames.zip", "dense_proposals.pkl", "manifest.json"})
+    assert not is_prototype_bundle({"frames.zip", "dense_proposals.pkl", "clips.zip"})
 
 
 def test_every_clip_becomes_a_video_with_its_frames_and_tracks(tmp_path):

@@ -108,7 +108,9 @@ def load_track_proposals(content: bytes) -> TrackProposals:
 def _rows(clip: str, frame: object, boxes: object) -> list[list[float]]:
     boxes = boxes.tolist() if isinstance(boxes, np.ndarray) else boxes
     if not isinstance(frame, str) or not isinstance(boxes, list | tuple):
-        raise AvaFormatError(f"{shown(clip)}: {shown(frame)} is not a frame with its boxes")
+        raise AvaFormatError(
+            f"{shown(clip)}: {shown(frame)} is not the file name of a frame with its boxes"
+        )
     return [_row(clip, frame, row) for row in boxes]
 
 
