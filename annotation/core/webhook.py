@@ -119,6 +119,16 @@ def names_state(body: bytes | str) -> bool:
     return bool((_changed_fields(json.loads(body)) or set()) & {"state", "stage"})
 
 
+def tells_of_work(body: bytes | str) -> bool:
+    """Whether a delivery may be of work on a job: it was not only assigned, or moved on.
+
+    >>> tells_of_work('{"before_update": {"assignee": null, "updated_date": "2026"}}')
+    False
+    """
+    changed = _changed_fields(json.loads(body)) or set()
+    return "state" in changed or not changed & RELEVANT_FIELDS
+
+
 def webhook_in(body: bytes | str) -> int:
     """The id of the webhook that sent a delivery; 0 if it does not say."""
     return _number(json.loads(body).get("webhook_id")) or 0

@@ -237,6 +237,7 @@ def _mistyped(
                     "number it had (missing: %(lost)s)"
                 )
                 % {"attribute": PERSON_ID, "value": value, "lost": lost},
+                track.shapes[0].box,
             )
 
 

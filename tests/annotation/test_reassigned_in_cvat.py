@@ -79,6 +79,24 @@ def test_editors_are_those_of_cvats_events_where_no_delivery_says_so(cvat, monke
     assert version.editors == ["ann", "bob"]
 
 
+def test_who_assigned_the_job_or_sent_its_boxes_is_no_editor(cvat):
+    sent_world(cvat)
+    server = job_named(TASK).project.server
+
+    def deliver(name, *fields):
+        said = {"event": "update:job", "job": cvat.job_of(TASK), "sender": {"username": name},
+                "before_update": dict.fromkeys(fields)}  # fmt: skip
+        post_delivery(server, json.dumps(said).encode())
+
+    deliver("admin", "updated_date")  # the account here
+    deliver("eve", "assignee", "updated_date")
+    deliver("bob", "updated_date")
+    cvat.finish(TASK, FINISHED)
+    deliver("ann", "state", "updated_date")
+    process_deliveries()
+    assert AnswerVersion.objects.get().editors == ["ann", "bob"]
+
+
 def test_events_that_cannot_be_read_are_asked_for_once(cvat, monkeypatch):
     dataset = sent_world(cvat, clips=2)
     asked = []

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from annotation.core.cvat_times import event_time
-from annotation.core.webhook import date_of, job_in
+from annotation.core.webhook import date_of, job_in, tells_of_work
 from annotation.cvat.client import CvatClient
 from annotation.cvat.errors import CvatError, CvatTooLongError, CvatUnavailableError
 from annotation.cvat.job_calls import Job
@@ -56,16 +56,28 @@ def who_finished(client: CvatClient, row: CvatJob, job: Job) -> Finish:
     )
     newest = row.task.versions.order_by("-number").first()
     since = deliveries.filter(received_at__gt=newest.created_at) if newest else deliveries
-    editors = sorted(set(since.exclude(sender="").values_list("sender", flat=True)))
+    editors = {one.sender for one in since.exclude(sender="") if tells_of_work(one.body)}
     said = _newest_finish(deliveries, row.fetched_at)
     if said is not None:
         assignee = job_in(said.body).assignee or job.assignee
-        return Finish(assignee, said.sender, editors[:MAX_EDITORS])
+        return Finish(assignee, said.sender, _without_account(client, job, editors))
     events = _events(client, job)
     finisher = _finisher(events)
-    editors = sorted({*editors, *_editors(client, row, job, events)})[:MAX_EDITORS]
+    editors |= _editors(row, events)
     is_reassigned = row.assignee and job.assignee != row.assignee
-    return Finish(finisher if finisher and is_reassigned else job.assignee, finisher, editors)
+    return Finish(
+        finisher if finisher and is_reassigned else job.assignee,
+        finisher,
+        _without_account(client, job, editors),
+    )
+
+
+def _without_account(client: CvatClient, job: Job, editors: set[str]) -> list[str]:
+    """The editors by name, without the account that sent the task, unless it has the job."""
+    others = editors - {job.assignee}
+    if others:
+        editors = editors - ({client.whoami()} & others)
+    return sorted(editors)[:MAX_EDITORS]
 
 
 def _newest_finish(
@@ -209,19 +221,16 @@ def _events(client: CvatClient, job: Job) -> list[dict[str, str]]:
         return []
 
 
-def _editors(
-    client: CvatClient, row: CvatJob, job: Job, events: list[dict[str, str]]
-) -> set[str]:
-    """Who saved annotations since the last fetch; not the account that sent the task."""
+def _editors(row: CvatJob, events: list[dict[str, str]]) -> set[str]:
+    """Who saved annotations since the last fetch."""
     since = row.fetched_at
-    found = {
+    return {
         one["user_name"]
         for one in events
         if one["scope"] in SAVES
         and one["user_name"]
         and (since is None or ((at := event_time(one)) is not None and at > since))
     }
-    return found - {client.whoami()} | found & {job.assignee} if found else found
 
 
 def _finisher(events: list[dict[str, str]]) -> str:

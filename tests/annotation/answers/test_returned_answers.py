@@ -168,7 +168,9 @@ def test_a_changed_person_id_is_asked_back_while_that_person_is_missing(cvat, da
     cvat.annotate(TASK, FINISHED)
     tracks(cvat)[0]["attributes"][0]["value"] = "99"
     version = fetched(cvat, dataset)
-    assert "the person_id 99 is of nobody in this clip" in version.problems[0]["text"]
+    (problem,) = version.problems
+    assert "the person_id 99 is of nobody in this clip" in problem["text"]
+    assert problem["box"] == tracks(cvat)[0]["shapes"][0]["points"]
     assert version.missing_persons
 
 
