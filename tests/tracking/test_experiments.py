@@ -10,7 +10,7 @@ from tests.make import make_annotator, make_clips, make_dataset, make_task, make
 from tests.tracking.fake_detectors import Watcher
 from tests.tracking.test_assign_identities import a_person, tracked
 from tracking.models import Experiment, IdentityRun, Person, TrackingRun
-from tracking.services import track
+from tracking.services import clip_detections
 from tracking.services.assign_identities import assign_video_identities, plan_identity_runs
 from tracking.services.experiments import (
     ExperimentError,
@@ -181,7 +181,7 @@ def test_a_cancelled_run_stops_its_worker_and_is_not_planned_again(clip, monkeyp
             return super().detect(frames)
 
     watcher = Canceller(batch_size=1)
-    monkeypatch.setattr(track, "SECONDS_BETWEEN_CHECKS", 0.0)
+    monkeypatch.setattr(clip_detections, "SECONDS_BETWEEN_CHECKS", 0.0)
     with pytest.raises(ClaimLostError):
         track_clip(run.pk, detector=watcher)
     run.refresh_from_db()

@@ -26,11 +26,8 @@ from tracking.detectors import registry
 from tracking.detectors.registry import DetectorError
 from tracking.models import Experiment, TrackingRun
 from tracking.services import kept_detections
-from tracking.services.track import (
-    plan_runs,
-    sampled_frame_indices,
-    track_clip,
-)
+from tracking.services.clip_detections import sampled_frame_indices
+from tracking.services.track import plan_runs, track_clip
 from tracking.services.tracking_configs import (
     check_weights,
     config_key_of,

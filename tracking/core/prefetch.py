@@ -1,8 +1,8 @@
-"""Producer and consumer threads: read the next frames ahead, run the tracker behind."""
+"""Threads beside the detector: read the next frames ahead, describe and track people behind."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -49,6 +49,31 @@ def batches(items: Iterable[T], *, size: int) -> Iterator[list[T]]:
     source = iter(items)
     while batch := list(islice(source, size)):
         yield batch
+
+
+def map_behind(function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
+    """`function` of each item, in another thread while this one produces the item after it.
+
+    An error in `function` is raised here, in place of its result; one of `items` after the
+    results of those before it. Closing the iterator early waits for the result in production.
+
+    >>> list(map_behind(abs, [-1, -2, -3]))
+    [1, 2, 3]
+    """
+    source = iter(items)
+    with ThreadPoolExecutor(1, thread_name_prefix="behind") as thread:
+        results: list[Future[R]] = []  # at most one
+        while True:
+            try:
+                made = _next(source)
+            except BaseException:
+                yield from (one.result() for one in results)
+                raise
+            following = [thread.submit(function, item) for item in made]
+            yield from (one.result() for one in results)
+            if not following:
+                return
+            results = following
 
 
 def run_consumer(consumer: Callable[[Iterator[T]], R], items: Iterable[T]) -> R:

@@ -15,6 +15,7 @@ frame rate changes the result.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -222,19 +223,19 @@ class Tracker:
         with_features = [
             batch.features for batch in self._batches if batch.features is not None
         ]
-        features = np.concatenate(with_features) if with_features else None
         order = np.argsort(ids, kind="stable")[np.count_nonzero(ids == 0) :]
-        splits = np.flatnonzero(np.diff(ids[order])) + 1
+        ids, frames, boxes, scores = ids[order], frames[order], boxes[order], scores[order]
+        features = np.concatenate(with_features)[order] if with_features else None
+        edges = np.flatnonzero(np.diff(ids, prepend=0, append=0)).tolist()
         return [
             Track(
-                int(ids[one[0]]),
-                frames[one],
-                boxes[one],
-                scores[one],
-                None if features is None else features[one],
+                int(ids[first]),
+                frames[first:end],
+                boxes[first:end],
+                scores[first:end],
+                None if features is None else features[first:end],
             )
-            for one in np.split(order, splits)
-            if len(one)
+            for first, end in pairwise(edges)
         ]
 
     def _update_batch(self, batch: DetectionBatch) -> None:

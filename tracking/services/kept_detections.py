@@ -35,30 +35,32 @@ class KeptDetections:
         content = [run.config_key, dict(about), batch_size, str(run.clip.finished_at)]
         digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode())
         self._run, self._key = run, digest.hexdigest()[:16]
-        self._batches: list[Batch] = []
-        self._last, self._is_due_at = 0, time.monotonic() + SECONDS_BETWEEN_PARTS
+        self._read: list[Batch] = []
+        self._new: list[Batch] = []  # not yet written
+        self._is_due_at = time.monotonic() + SECONDS_BETWEEN_PARTS
         for part in sorted(kept_folder(run).glob(f"{self._key}-*.npz")):
             first = int(part.stem.rpartition("-")[2])
-            if first != len(self._batches):
+            if first != len(self._read):
                 break
-            self._batches += _read(part)
-        self._last = len(self._batches)
+            self._read += _read(part)
+        self._written = len(self._read)
 
     def batch(self, number: int) -> Batch | None:
-        """The detections in batch `number`; None if they are not known."""
-        return self._batches[number] if number < len(self._batches) else None
+        """What an attempt before found in batch `number`; None if it did not come so far."""
+        return self._read[number] if number < len(self._read) else None
 
     def add(self, found: Batch) -> None:
         """Add the next batch. Raises ClaimLostError if the claim is over."""
-        self._batches.append(found)
+        self._new.append(found)
         if time.monotonic() >= self._is_due_at:
             self._run.got_further()
-            target = kept_folder(self._run) / f"{self._key}-{self._last:06d}.npz"
+            target = kept_folder(self._run) / f"{self._key}-{self._written:06d}.npz"
             target.parent.mkdir(parents=True, exist_ok=True)
             with partial_path(target) as part:
-                _write(self._batches[self._last :], part)
+                _write(self._new, part)
                 part.replace(target)
-            self._last = len(self._batches)
+            self._written += len(self._new)
+            self._new = []
             self._is_due_at = time.monotonic() + SECONDS_BETWEEN_PARTS
 
     def discard(self) -> None:

@@ -1,38 +1,33 @@
 """Pipeline step "track": detect and track the people of every clip, one run a clip."""
 
-import time
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
-from itertools import repeat, tee
+from itertools import tee
 from typing import Any
 
 from django.db.models import Q
 from django.utils.translation import gettext
 
-from avaproject.base.storage import local_path, store
+from avaproject.base.storage import store
 from avaproject.base.temporary import work_folder
 from avaproject.base.work import Stage
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
-from datasets.core.media.standard_video import read_frames
 from datasets.core.media.video_reader import MediaError
 from datasets.models import BundleImport, Clip, ClipQuerySet
-from tracking.core.appearance import describe_clearly
 from tracking.core.boxes import Detections
-from tracking.core.prefetch import batches, prefetch, run_consumer
+from tracking.core.prefetch import run_consumer
 from tracking.core.proposals import clip_to_image
 from tracking.core.scene_cuts import SceneCutDetector
 from tracking.core.sort import VERSION, TrackerParameters, track
 from tracking.core.tracks_file import Track, TracksFile, dump
-from tracking.detectors.appearance_models import LookModel, open_appearance
+from tracking.detectors.appearance_models import open_appearance
 from tracking.detectors.registry import (
-    ClipFrames,
     Detector,
     DetectorError,
-    Frame,
     PrecomputedDetections,
     PrecomputedTracks,
     open_detector,
@@ -43,6 +38,12 @@ from tracking.models import (
     TrackImport,
     TrackingConfig,
     TrackingRun,
+)
+from tracking.services.clip_detections import (
+    TrackingError,
+    clip_frames,
+    detections_of_run,
+    image_size,
 )
 from tracking.services.kept_detections import KeptDetections
 from tracking.services.tracking_configs import (
@@ -56,12 +57,6 @@ from tracking.services.tracking_configs import (
     tracker_parameters,
     wanted_configs,
 )
-
-SECONDS_BETWEEN_CHECKS = 1.0
-
-
-class TrackingError(RuntimeError):
-    """The clip cannot be tracked as it is; the message says why."""
 
 
 def plan_runs(since: datetime | None = None) -> int:
@@ -184,14 +179,15 @@ def track_clip(
         if appearance is not None:
             about["appearance"] = dict(appearance.about)
         kept = KeptDetections(run, about, getattr(detector, "batch_size", 0))
+        counts: list[int] = []
         with closing(
-            _detections(run, detector, cuts, kept, appearance, stride=wanted.frame_stride)
+            detections_of_run(run, detector, cuts, kept, appearance, stride=wanted.frame_stride)
         ) as found:
-            tracked, counted = tee(found)
+            counted = _counted(found, parameters.high_score, counts)
             tracker = partial(
                 _track_classes, names=classes_of(wanted), parameters=parameters, cuts=cuts
             )
-            tracks = clip_to_image(run_consumer(tracker, tracked), **_image_size(clip))
+            tracks = clip_to_image(run_consumer(tracker, counted), **image_size(clip))
         made_by = {
             "detector": dict(detector.about),
             "frame_stride": wanted.frame_stride,
@@ -204,14 +200,20 @@ def track_clip(
             tracks=_store_tracks(run, tracks, made_by, list(cuts)),
             made_by=made_by,
             track_count=len(tracks),
-            detection_count=sum(
-                int((one.scores >= parameters.high_score).sum())
-                for one in counted
-                if one is not None
-            ),
+            detection_count=sum(counts),
         )
         kept.discard()
     return run
+
+
+def _counted(
+    found: Iterable[Detections | None], least: float, counts: list[int]
+) -> Iterator[Detections | None]:
+    """`found`; adds to `counts` how many boxes of each have a score of `least` or more."""
+    for one in found:
+        if one is not None:
+            counts.append(int((one.scores >= least).sum()))
+        yield one
 
 
 def _finish_with_ids(
@@ -221,8 +223,8 @@ def _finish_with_ids(
     clip = run.clip
     if not isinstance(detector, PrecomputedTracks):
         raise DetectorError(gettext("This detector has no ids that could be kept."))
-    found = detector.tracks_of_clip(_clip_frames(clip))
-    tracks = clip_to_image(found.tracks, **_image_size(clip))
+    found = detector.tracks_of_clip(clip_frames(clip))
+    tracks = clip_to_image(found.tracks, **image_size(clip))
     made_by = {
         "detector": dict(detector.about),
         "ids": IDS_OF_VIDEO if found.is_of_video else IDS_OF_CLIP,
@@ -253,102 +255,6 @@ def _track_classes(
     return tracks
 
 
-def sampled_frame_indices(frame_count: int, stride: int) -> list[int]:
-    """Every n-th frame of a clip, each whole second (a keyframe), and the last frame.
-
-    >>> sampled_frame_indices(62, 20)
-    [0, 20, 30, 40, 60, 61]
-    """
-    whole_seconds = range(0, frame_count, FRAME_RATE)
-    return sorted({*range(0, frame_count, stride), *whole_seconds, frame_count - 1})
-
-
-def _image_size(clip: Clip) -> dict[str, int]:
-    if not clip.video.width or not clip.video.height:
-        raise TrackingError(
-            gettext("The video %(video)s is not standardised yet.") % {"video": clip.video}
-        )
-    return {"width": clip.video.width, "height": clip.video.height}
-
-
-def _clip_frames(clip: Clip) -> ClipFrames:
-    video, size = clip.video, _image_size(clip)
-    return ClipFrames(
-        clip.name, video.name, video.original_name, clip.start_frame, clip.frame_count,
-        video.frame_count or 0 if video.stage == Stage.DONE else 0,
-        (size["width"], size["height"]),
-    )  # fmt: skip
-
-
-def _detections(
-    run: TrackingRun,
-    detector: Detector | PrecomputedDetections,
-    cuts: SceneCutDetector,
-    kept: KeptDetections,
-    appearance: LookModel | None,
-    *,
-    stride: int,
-) -> Generator[Detections | None, None, None]:
-    """The detections in each frame of the run's clip; None for frames without detection.
-
-    A thread reads the next frames meanwhile, and watches for `cuts` in them.
-    Raises ClaimLostError soon after the run was cancelled or taken over.
-    """
-    clip = run.clip
-    sampled = set(sampled_frame_indices(clip.frame_count, stride))
-    if isinstance(detector, PrecomputedDetections):
-        given = detector.of_clip(_clip_frames(clip))
-        for frame in range(clip.frame_count):
-            yield given[frame] if frame in sampled else None
-        return
-    with local_path(str(clip.file)) as path:
-        images = read_frames(path, count=clip.frame_count, only=sampled, threads=1)
-        checks, frame = _every(SECONDS_BETWEEN_CHECKS), 0
-        batched = batches(cuts.watch(images), size=detector.batch_size)
-        with closing(prefetch(batched)) as read:
-            for number, batch in enumerate(read):
-                found = kept.batch(number)
-                if found is None:
-                    found = _detect(detector, appearance, [rgb for _, rgb in batch])
-                    kept.add(found)
-                for (index, _), one in zip(batch, found, strict=True):
-                    yield from repeat(None, index - frame)
-                    yield one
-                    frame = index + 1
-                run.report(frame / clip.frame_count)
-                if next(checks):
-                    run.check_claim()
-    if frame < clip.frame_count:
-        raise TrackingError(
-            gettext(
-                "The file of %(clip)s has fewer than its %(frame_count)s frames: cut it again."
-            )
-            % {"clip": clip, "frame_count": clip.frame_count}
-        )
-
-
-def _detect(
-    detector: Detector, appearance: LookModel | None, images: list[Frame]
-) -> list[Detections]:
-    """The people in `images`, with their looks if those are wanted."""
-    found = detector.detect(images)
-    if appearance is None:
-        return found
-    return [
-        describe_clearly(image, one, appearance.describe)
-        for image, one in zip(images, found, strict=True)
-    ]
-
-
-def _every(seconds: float) -> Iterator[bool]:
-    """Endless; True when at least `seconds` have gone by since the last True."""
-    last = time.monotonic()
-    while True:
-        is_due = time.monotonic() - last >= seconds
-        last = time.monotonic() if is_due else last
-        yield is_due
-
-
 def _store_tracks(
     run: TrackingRun, tracks: list[Track], made_by: dict[str, Any], cuts: list[int]
 ) -> str:
@@ -361,7 +267,7 @@ def _store_tracks(
             fps=FRAME_RATE,
             made_by=made_by,
             cuts=cuts,
-            **_image_size(clip),
+            **image_size(clip),
         )
     )
     with work_folder() as folder:

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from tracking.core.prefetch import batches, prefetch, run_consumer
+from tracking.core.prefetch import batches, map_behind, prefetch, run_consumer
 
 
 def counted(made: list[int], count: int = 1000):
@@ -62,6 +62,53 @@ def test_closing_early_ends_the_thread():
     next(numbers)
     numbers.close()
     assert threading.active_count() == before
+
+
+def test_results_come_once_and_in_order():
+    assert list(map_behind(str, range(4))) == ["0", "1", "2", "3"]
+    assert list(map_behind(str, [])) == []
+
+
+def test_the_next_item_is_made_while_the_one_before_is_worked_on():
+    second = threading.Event()
+
+    def items():
+        yield 1
+        second.set()
+        yield 2
+
+    assert list(map_behind(lambda item: (item, second.wait(timeout=10)), items())) == [
+        (1, True),
+        (2, True),
+    ]
+
+
+def test_no_more_is_made_than_the_item_after():
+    made: list[int] = []
+    results = map_behind(str, counted(made))
+    assert next(results) == "0"
+    assert made == [0, 1]
+    before = threading.active_count()
+    results.close()
+    assert threading.active_count() == before - 1
+
+
+def test_an_error_of_an_item_comes_after_the_results_before_it():
+    def items():
+        yield from range(2)
+        raise ValueError("the third is broken")
+
+    results = map_behind(str, items())
+    assert [next(results), next(results)] == ["0", "1"]
+    with pytest.raises(ValueError, match="the third"):
+        next(results)
+
+
+def test_an_error_of_the_function_comes_in_place_of_its_result():
+    results = map_behind(lambda item: 1 / item, [1, 0, 2])
+    assert next(results) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(results)
 
 
 def test_the_consumer_works_while_items_are_produced():
