@@ -293,13 +293,22 @@ def _seconds_since(moment: datetime | None) -> float | None:
     return None if moment is None else max((timezone.now() - moment).total_seconds(), 0.0)
 
 
-def _notes(project: CvatProject) -> list[Problem]:
-    """What the setup noted; the first with a button to repeat it, for all of them."""
+def _setup_problems(project: CvatProject) -> list[Problem]:
+    """What the setup said; the first of its notes has the button to repeat it."""
     button = "" if project.error else "setup"
-    return [
+    found = [
         Problem(_("Note"), message, "" if number else button)
         for number, message in enumerate(project.warnings)
     ]
+    if project.error:
+        action = _mended_by(project.error) or "setup"
+        found.insert(0, Problem(_("Project setup failed"), project.error, action))
+    return found
+
+
+def _mended_by(error: str) -> str:
+    """The action of a button beside an error: what it asks to recreate the project by."""
+    return "project" if _(RECREATE) in error else ""
 
 
 def _problems(project: CvatProject, jobs: CvatJobQuerySet) -> list[Problem]:
@@ -345,11 +354,7 @@ def _problems(project: CvatProject, jobs: CvatJobQuerySet) -> list[Problem]:
                 "deferred",
             )
         )
-    if project.error:
-        is_deleted = _(RECREATE) in project.error
-        found.append(Problem(_("Project setup failed"), project.error,
-                             "project" if is_deleted else "setup"))  # fmt: skip
-    found += _notes(project)
+    found += _setup_problems(project)
     rows: list[tuple[str, QuerySet[Any]]] = [
         (_("Sending is deferred"), jobs.open().filter(stage=Stage.WAITING)),
         (_("The last sync with CVAT failed"), _last_reconciliation(project)),
@@ -362,7 +367,9 @@ def _problems(project: CvatProject, jobs: CvatJobQuerySet) -> list[Problem]:
     for title, candidates in rows:
         row: StagedModel | None = candidates.exclude(error="").first()
         if row is not None:
-            found.append(Problem(title, row.error))
+            is_offered = any(one.action == "project" for one in found)
+            action = "" if is_offered else _mended_by(row.error)
+            found.append(Problem(title, row.error, action))
     forged, __ = forgeries(server)
     if forged:
         found.append(

@@ -2,7 +2,7 @@ import pytest
 from django.urls import reverse
 
 from annotation.cvat.client import close_clients
-from annotation.models import AnnotationTask, CvatJob, CvatProject
+from annotation.models import AnnotationTask, AnswerVersion, CvatJob, CvatProject
 from annotation.services.cvat.projects import (
     connect_dataset,
     plan_projects,
@@ -85,7 +85,7 @@ def test_a_project_with_tasks_of_an_earlier_dataset_is_not_used(cvat):
     connect_dataset(dataset, server)
     project = set_up(dataset)
     assert project.stage == Stage.FAILED
-    assert "called shop with 1 task, which was not sent from this dataset" in project.error
+    assert "called shop with 1 task that is not of this dataset" in project.error
     send_all(dataset)
     assert whole_and_single(cvat) == [TASK]
     cvat.state.projects[1]["name"] = "shop before"
@@ -187,6 +187,26 @@ def test_a_deleted_project_is_reported_and_recreated_with_the_stored_answers(cva
     assert "sit" in [one["value"] for one in said]
     assert project_of(dataset).project_id == 2
     assert AnnotationTask.objects.get().versions.get() == version
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_a_label_deleted_in_cvat_takes_no_answers_with_it(cvat, client, is_empty):
+    """CVAT deletes its boxes, and dates all jobs of the project anew."""
+    ada = make_user("ada")
+    dataset = sent_world(cvat, owner=ada, classes="person, vehicle")
+    cvat.finish(TASK, {"posture": "sit"})
+    reconciled(dataset)
+    read_all()
+    del cvat.state.labels[1 if is_empty else 2]
+    if is_empty:
+        cvat.state.annotations[job_named(TASK).cvat_task_id]["tracks"].clear()
+    cvat.set_job(TASK, state="completed")
+    assert "was deleted in CVAT, and its boxes with it" in reconciled(dataset).error
+    assert AnswerVersion.objects.count() == 1
+    assert cvat.job_of(TASK)["state"] == "completed"
+    client.force_login(ada)
+    page = client.get(reverse("annotation:cvat", args=["shop"])).content.decode()
+    assert page.count('id="retry-project"') == 1
 
 
 def test_a_deleted_task_can_be_sent_again(cvat):

@@ -18,6 +18,7 @@ from annotation.cvat.errors import CvatGoneError
 from annotation.cvat.job_calls import Job
 from annotation.models import AnswerVersion, CvatJob, JobStateChange, JobTimes
 from annotation.services.answers import store_version
+from annotation.services.cvat.projects import check_labels
 from annotation.services.cvat.reassignment import (
     author_of,
     digest_of,
@@ -49,12 +50,17 @@ def poll_job(client: CvatClient, row: CvatJob) -> AnswerVersion | None:
 def fetch_finished_jobs(
     client: CvatClient, found: Iterable[Found]
 ) -> Iterator[tuple[CvatJob, AnswerVersion | None]]:
-    """Fetch in parallel the annotations of finished jobs that changed since the last fetch."""
+    """Fetch in parallel the annotations of finished jobs that changed since the last fetch.
+
+    Raises CvatError if a label was deleted in CVAT: what is missing then is no answer.
+    """
     wanted = [
         (row, job)
         for row, job in found
         if job.is_finished and row.is_behind(job.updated_date) and not _is_moved(row, job)
     ]
+    if wanted:
+        check_labels(client, wanted[0][0].project)
     size = settings.CVAT_CONCURRENCY
     with ThreadPoolExecutor(size) as pool:
         for start in range(0, len(wanted), size):  # no more in memory than that

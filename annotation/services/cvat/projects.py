@@ -211,12 +211,10 @@ def _get_or_create_project(
         if count := there["tasks"]["count"]:
             raise ProjectError(
                 ngettext(
-                    "CVAT already has a project called %(dataset)s with %(count)s task, which "
-                    "was not sent from this dataset: rename or delete that project there, "
-                    "then retry",
-                    "CVAT already has a project called %(dataset)s with %(count)s tasks, which "
-                    "were not sent from this dataset: rename or delete that project there, "
-                    "then retry",
+                    "CVAT already has a project called %(dataset)s with %(count)s task that is "
+                    "not of this dataset: rename or delete that project there, then retry",
+                    "CVAT already has a project called %(dataset)s with %(count)s tasks that "
+                    "are not of this dataset: rename or delete that project there, then retry",
                     count,
                 )
                 % {"dataset": dataset.name, "count": count}
@@ -313,13 +311,7 @@ def _label(
     for label in there:
         if label["id"] == known.label if known else label["name"] == name:
             return label
-    raise ProjectError(
-        _(
-            'the label "%(person)s" of %(dataset)s was deleted in CVAT, and its boxes with '
-            "it. Delete the project there too. %(recreate)s"
-        )
-        % {"person": name, "dataset": project.dataset, "recreate": _(RECREATE)}
-    )
+    raise ProjectError(_deleted_label(project, name))
 
 
 def _webhook(
@@ -342,6 +334,22 @@ def _webhook(
     except CvatRefusedError as error:
         warnings.append(" ".join((*refused_webhook(url, error), NO_WEBHOOK)))
         return None
+
+
+def check_labels(client: CvatClient, project: CvatProject) -> None:
+    """Raise CvatError if a label was deleted in CVAT, and all its boxes with it."""
+    there = {label["id"] for label in client.labels(project.project_id or 0)}
+    for one in project.label_ids.all:
+        if one.label not in there:
+            raise CvatError(_deleted_label(project, one.name))
+
+
+def _deleted_label(project: CvatProject, name: str) -> str:
+    sentence = _(
+        'the label "%(person)s" of %(dataset)s was deleted in CVAT, and its boxes with it. '
+        "Delete the project there too. %(recreate)s"
+    )
+    return sentence % {"person": name, "dataset": project.dataset, "recreate": _(RECREATE)}
 
 
 def deleted_project(project: CvatProject) -> str:
