@@ -70,6 +70,8 @@ def left_out_tracks(container: Any, main: Any) -> list[str]:
     for stream in container.streams:
         if stream.type == "video" and _is_cover(stream):
             kinds["cover image"] += 1
+        elif stream.type == "video" and stream.codec_context is None:
+            kinds["undecodable video track"] += 1
         elif stream.type == "video" and stream.index != main.index:
             sentences.append(
                 f"Another video track of {stream.width}x{stream.height} pixels was left out: "
@@ -130,9 +132,15 @@ def _is_cover(stream: Any) -> bool:
 
 def _main_video_stream(container: Any, name: str) -> Any:
     """The largest video stream that is not a cover image."""
-    streams = [stream for stream in container.streams.video if not _is_cover(stream)]
+    found = [stream for stream in container.streams.video if not _is_cover(stream)]
+    streams = [stream for stream in found if stream.codec_context is not None]
     if not streams:
-        raise MediaError(f"{name} has no video stream")
+        reason = (
+            "is in a format that this installation has no decoder for; convert it to H.264"
+            if found
+            else "has no video stream"
+        )
+        raise MediaError(f"{name} {reason}")
     return max(streams, key=lambda stream: stream.width * stream.height)
 
 
@@ -146,8 +154,6 @@ def _check_rate(container: Any, stream: Any, name: str) -> None:
 def _check_limits(
     container: Any, stream: Any, limits: VideoLimits, name: str, path: Path
 ) -> None:
-    if stream.codec_context is None:
-        raise MediaError(f"{name} is in a format that this installation has no decoder for")
     width, height = stream.width, stream.height
     if not width or not height:
         width, height = _size_without_limit(path, name)

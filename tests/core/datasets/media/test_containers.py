@@ -7,6 +7,7 @@ import av
 import pytest
 
 from datasets.core.media.clips_and_keyframes import FrameRange, clip_bounds
+from datasets.core.media.video_reader import MediaError
 from tests.video_files import (
     frame_numbers_in,
     make_video_file,
@@ -48,6 +49,21 @@ def test_other_tracks_and_attachments_are_named(tmp_path):
     )
     assert "An attached file was left out: font.ttf." in made.changes
     assert "Sound removed." in made.changes
+
+
+def test_a_video_without_a_decoder_is_refused_by_name(tmp_path):
+    path = make_video_file(tmp_path / "video.mp4", frames=30)
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzz1"))
+    with pytest.raises(MediaError, match=r"video\.mp4 is in a format .*; convert it to H\.264"):
+        standard_of(path)
+
+
+def test_a_track_without_a_decoder_does_not_hide_another(tmp_path):
+    path = with_two_tracks(tmp_path / "video.mkv")
+    path.write_bytes(path.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/AVX", 1))
+    _, made = standard_of(path)
+    assert (made.width, made.height) == (320, 192)
+    assert "1 undecodable video track was left out." in made.changes
 
 
 def test_subtitles_that_last_longer_do_not_make_a_video_a_truncated_one(tmp_path):
