@@ -129,6 +129,11 @@ def tells_of_work(body: bytes | str) -> bool:
     return "state" in changed or not changed & RELEVANT_FIELDS
 
 
+def issue_in(body: bytes | str) -> int:
+    """The id of the issue that a delivery is about; 0 if it is about none."""
+    return _number((json.loads(body).get("issue") or {}).get("id")) or 0
+
+
 def webhook_in(body: bytes | str) -> int:
     """The id of the webhook that sent a delivery; 0 if it does not say."""
     return _number(json.loads(body).get("webhook_id")) or 0

@@ -1,6 +1,7 @@
 """Comments in CVAT issues, tasks created in CVAT, and the compatibility check."""
 
 import io
+import json
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -94,6 +95,28 @@ def test_an_empty_answer_and_an_unknown_issue_are_refused(cvat):
     for number, text in ((issue, "  "), (99, "yes")):
         with pytest.raises(AnswersError):
             reply(job_named(TASK), number, user=make_user(), text=text)
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_an_issue_reopened_in_cvat_is_open_here_too(cvat, is_told):
+    """By the delivery, else with the next comment."""
+    dataset = sent_world(cvat)
+    project = job_named(TASK).project
+    CvatProject.objects.update(webhook_id=1)
+    issue = issue_at(cvat, 25)
+    reconciled(dataset)
+    for is_resolved in (True, False):
+        cvat.state.issues[issue]["resolved"] = is_resolved
+        reconciled(dataset)
+    if is_told:
+        said = {"event": "update:issue", "webhook_id": 1, "issue": {"id": issue}}
+        post_delivery(project.server, json.dumps(said).encode())
+        process_deliveries()
+    else:
+        cvat.comment(issue, "still there", by="ann")
+        reconciled(dataset)
+    assert not IssueComment.objects.filter(is_resolved=True).exists()
+    assert not job_of_task(task_named(TASK))["issues"][0]["is_resolved"]
 
 
 def test_an_issue_resolved_in_cvat_is_resolved_here(cvat):

@@ -23,13 +23,18 @@ from datasets.accounts.activity import record
 MAX_LENGTH = 2000
 
 
-def read_comments(client: CvatClient, project: CvatProject) -> int:
-    """Store the comments on jobs of `project` that are new in CVAT; return how many."""
+def read_comments(client: CvatClient, project: CvatProject, *, changed: int = 0) -> int:
+    """Store the comments on jobs of `project` that are new in CVAT; return how many.
+
+    Args:
+        changed: An issue that was resolved or reopened.
+    """
     rows = client.comments(above=project.comment_cursor)
     known = dict(
         CvatJob.objects.filter(project=project).exclude(job_id=None).values_list("job_id", "pk")
     )
-    issues = {one["id"]: one for one in _issues(client, {row["issue"] for row in rows})}
+    ids = {row["issue"] for row in rows} | ({changed} if changed else set())
+    issues = {one["id"]: one for one in _issues(client, ids)}
     new = [
         IssueComment(
             job_id=known[issue["job"]], issue_id=issue["id"], comment_id=row["id"],
@@ -43,6 +48,9 @@ def read_comments(client: CvatClient, project: CvatProject) -> int:
     before = IssueComment.objects.filter(job__project=project).count()
     with transaction.atomic():
         IssueComment.objects.bulk_create(new, ignore_conflicts=True)
+        for number, one in issues.items():
+            there = IssueComment.objects.filter(job__project=project, issue_id=number)
+            there.update(is_resolved=bool(one.get("resolved")))
         if rows:
             newest = max(row["id"] for row in rows)
             CvatProject.objects.filter(pk=project.pk).update(comment_cursor=newest)
@@ -97,7 +105,7 @@ def _issues(client: CvatClient, ids: set[int]) -> list[dict[str, Any]]:
 
 
 def _update_resolved(client: CvatClient, project: CvatProject) -> None:
-    """Mark the issues that were resolved, reopened or deleted in CVAT; one call a job."""
+    """Mark the issues that were resolved or deleted in CVAT; one call a job."""
     comments = IssueComment.objects.filter(job__project=project)
     open_jobs = comments.filter(is_resolved=False).values_list("job__job_id", flat=True)
     for job_id in set(open_jobs):

@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 from annotation.core.webhook import (
     COMMENT_EVENTS,
     WebhookEvent,
+    issue_in,
     job_in,
     names_state,
     parse_event,
@@ -156,5 +157,6 @@ def _comment_outcome(delivery: WebhookDelivery) -> str:
     ).first()
     if project is None:
         return _("ignored: not a webhook of this server")
-    count = read_comments(client_for(delivery.server), project)
+    changed = issue_in(delivery.body)
+    count = read_comments(client_for(delivery.server), project, changed=changed)
     return ngettext("%d new comment", "%d new comments", count) % count
