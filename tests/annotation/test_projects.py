@@ -189,6 +189,27 @@ def test_a_deleted_project_is_reported_and_recreated_with_the_stored_answers(cva
     assert AnnotationTask.objects.get().versions.get() == version
 
 
+def test_answers_before_refused_ones_are_sent_again_and_count_again(cvat):
+    dataset = sent_world(cvat)
+    cvat.finish(TASK, {"posture": "sit"})
+    reconciled(dataset)
+    read_all()
+    row = job_named(TASK)
+    cvat.state.annotations[row.cvat_task_id]["tracks"].clear()
+    cvat.set_job(TASK, state="completed")
+    reconciled(dataset)
+    read_all()
+    assert [one.stage for one in row.task.versions.order_by("number")] == ["done", "failed"]
+    cvat.state.delete_task(row.cvat_task_id)
+    reconciled(dataset)
+    resend_tasks(CvatJob.objects.all())
+    send_waiting()
+    reconciled(dataset)
+    read_all()
+    newest = row.task.versions.order_by("-number")[0]
+    assert (newest.number, newest.stage, newest.person_count) == (3, "done", 2)
+
+
 @pytest.mark.parametrize("is_empty", [True, False])
 def test_a_label_deleted_in_cvat_takes_no_answers_with_it(cvat, client, is_empty):
     """CVAT deletes its boxes, and dates all jobs of the project anew."""

@@ -53,7 +53,7 @@ class _ActiveUpload(NamedTuple):
 
     row: CvatJob
     job: "Future[Job]"
-    is_answered: bool
+    is_answered: bool  # by its newest version
 
 
 def request_sending(dataset: Dataset) -> int:
@@ -150,7 +150,9 @@ class _Sender:
         else:
             job = pool.submit(self._send, client, payload, path)
             job.add_done_callback(lambda _: frames.close())
-            self.running.append(_ActiveUpload(row, job, payload.state == "completed"))
+            newest = row.task.versions.order_by("-number").first()
+            is_answered = newest is not None and newest.stage != Stage.FAILED
+            self.running.append(_ActiveUpload(row, job, is_answered))
         return True
 
     def _payload(self, row: CvatJob) -> tuple[CvatClient, TaskPayload]:
