@@ -12,6 +12,22 @@ from datasets.core.media.cropping import Crop
 
 Filters = list[tuple[str, str]]
 DEINTERLACE: Filters = [("yadif", "mode=send_frame:deint=interlaced")]
+# Codecs whose frames do not say whether they are interlaced: the container says it of all.
+WITHOUT_FIELDS = (
+    "mjpeg", "huffyuv", "ffvhuff", "utvideo", "magicyuv", "jpeg2000", "png", "qtrle",
+)  # fmt: skip
+FIELD_ORDERS = {2: "tff", 3: "bff", 4: "tff", 5: "bff"}  # AVFieldOrder -> which field is first
+
+
+def deinterlacing_filters(codec: str, first: Any, order: int) -> Filters:
+    """The filters that make whole frames of interlaced ones; progressive ones stay.
+
+    Args:
+        order: What the container says, AVFieldOrder.
+    """
+    is_silent = codec in WITHOUT_FIELDS and not first.interlaced_frame
+    said = [("setfield", FIELD_ORDERS[order])] if is_silent and order in FIELD_ORDERS else []
+    return [*said, *DEINTERLACE]
 
 
 def crop_filters(crop: Crop | None) -> Filters:

@@ -30,9 +30,10 @@ from datasets.core.media.containers import (
 from datasets.core.media.corrupt_frames import CorruptionLog
 from datasets.core.media.cropping import Crop, container_crop
 from datasets.core.media.frame_filters import (
-    DEINTERLACE,
+    FIELD_ORDERS,
     apply_filters,
     crop_filters,
+    deinterlacing_filters,
     rotation_filters,
     tone_mapping_filters,
 )
@@ -51,7 +52,6 @@ __all__ = [
 ]
 
 FULL_RANGE = 2
-INTERLACED_ORDERS = (2, 3, 4, 5)
 # A longer duration of the last frame must agree with the duration of the track.
 MAX_LAST_FRAME_STEPS = 4
 MAX_TIME_CHARACTERS = 40
@@ -157,7 +157,10 @@ class VideoReader:
         step = self.timestamps.step * self._stream.time_base
         filters = [*crop_filters(self._crop), *rotation_filters(self.first)]
         if self.probe.is_interlaced:
-            filters = [*DEINTERLACE, *filters]
+            order = self._stream.codec_context.field_order
+            filters = [
+                *deinterlacing_filters(self.probe.codec, self.first, order), *filters
+            ]  # fmt: skip
         frames = self._timestamped(step)
         with TemporaryDirectory() as folder:
             if self.probe.is_hdr:
@@ -282,7 +285,7 @@ def _probe(container: Any, stream: Any, first: Any, crop: Crop | None) -> Probe:
         frame_rate=str(stream.average_rate or ""),
         seconds=_declared_seconds(container, stream),
         has_sound=bool(container.streams.audio),
-        is_interlaced=bool(first.interlaced_frame or order in INTERLACED_ORDERS),
+        is_interlaced=bool(first.interlaced_frame or order in FIELD_ORDERS),
         is_full_range=is_full_range(first),
         is_hdr=first.color_trc in tone_mapping.TRANSFERS,
         rotation=", ".join(f"{name} {args}".strip() for name, args in rotation_filters(first)),

@@ -247,19 +247,29 @@ def test_interlaced_fields_become_whole_frames_of_the_same_length(tmp_path):
     assert made.frame_count == len(list(read_frames(target))) == 90
 
 
-def test_of_two_fields_that_show_different_times_the_first_is_shown(tmp_path):
-    """Even fields have even numbers: rows that stand still must not be woven together."""
-    options = {"x264-params": "bff=1", "crf": "10"}  # the lower field comes first
-    with av.open(str(tmp_path / "video.mp4"), "w") as out:
-        stream = out.add_stream("libx264", rate=25, options=options)
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [
+        pytest.param("libx264", {"x264-params": "bff=1", "crf": "10"}, id="frames say it"),
+        pytest.param("mjpeg", {"field_order": "bb", "qmax": "2"}, id="container says it"),
+    ],
+)
+def test_of_two_fields_that_show_different_times_the_first_is_shown(tmp_path, codec, options):
+    """Even fields have even numbers: rows that stand still must not be woven together.
+
+    The lower field comes first.
+    """
+    with av.open(str(tmp_path / "video.mkv"), "w") as out:
+        stream = out.add_stream(codec, rate=25, options=options)
         stream.width, stream.height = 160, 192
+        stream.pix_fmt = "yuvj444p" if codec == "mjpeg" else "yuv420p"
         for number in range(0, 100, 2):
             fields = [numbered_frame(number + n, (160, 192)) for n in (0, 1)]
             woven = fields[0].copy()
             woven[0::2] = fields[1][0::2]
             out.mux(stream.encode(av.VideoFrame.from_ndarray(woven, format="rgb24")))
         out.mux(stream.encode(None))
-    target, made = standard_of(tmp_path / "video.mp4")
+    target, made = standard_of(tmp_path / "video.mkv")
     assert made.probe["is_interlaced"]
     shown = [number for _, number in frame_numbers_in(target)]
     assert shown[:8] == [0, 2, 4, 4, 6, 8, 10, 12]
