@@ -30,7 +30,6 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import django
 import numpy as np
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "avaproject.settings")
 django.setup()
 from benchmarks._returning_people import FIRST_HELD_OUT, videos
 from demo.world.renderer import TruthBox, draw_frame, source_frame_at, truth_at

@@ -14,7 +14,6 @@ has the best of all interpolated baselines in each column. How each was tuned is
 """
 
 import argparse
-import os
 import re
 import sys
 import tempfile
@@ -36,7 +35,6 @@ try:
 except ModuleNotFoundError as error:
     needed = "trackeval==1.3.0 trackers==2.6.1 tabulate pycocotools"
     sys.exit(f"{error.name} is not installed here: pip install --no-deps {needed}")
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "avaproject.settings")
 django.setup()
 from datasets.models import Dataset
 from tracking.core.sort import track

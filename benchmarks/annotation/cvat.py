@@ -8,7 +8,6 @@ by plain SQL.
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "avaproject.settings")
 ROOT = Path(__file__).resolve().parents[2]
 CLIPS, PERSONS, FEW = 200, 8, 20
 TOKEN = "a-personal-token"  # noqa: S105  of the double

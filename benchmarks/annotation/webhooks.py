@@ -19,7 +19,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "avaproject.settings")
 ROOT = Path(__file__).resolve().parents[2]
 DELIVERIES, PER_SECOND = 1500, 100
 MAX_RATIO = 5.0

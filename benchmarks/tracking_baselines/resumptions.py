@@ -21,7 +21,6 @@ import cv2
 import django
 import numpy as np
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "avaproject.settings")
 django.setup()
 from tracking.core.appearance import describe_clearly
 from tracking.core.boxes import Detections, pairwise_iou
