@@ -16,7 +16,11 @@ from annotation.models import (
 )
 from annotation.selectors.tasks import group_specs
 from annotation.services.cvat.comments import reply, send_comment
-from annotation.services.cvat.projects import recreate_project, resend_tasks
+from annotation.services.cvat.projects import (
+    connect_dataset,
+    recreate_project,
+    resend_tasks,
+)
 from annotation.services.guidelines import save_text
 from datasets.core.formats.cvat_labels import attributes_of, label_data
 from tests.annotation.real_cvat.world import MARKS, finished, job_of, said
@@ -152,6 +156,25 @@ def test_a_deleted_project_is_made_again_with_its_tasks(world, client):
     set_up(world)
     send_waiting()
     assert client.job(job_of(world).job_id).assignee == job_of(world).task.annotator.name
+
+
+def test_a_deleted_label_takes_no_answers_with_it(world, client):
+    row = job_of(world)
+    first = finished(client, world)
+    client._transport.call("DELETE", f"/api/labels/{project_of(world).label_id}")
+    assert client.annotations(row.job_id)["tracks"] == []
+    done = reconciled(world)
+    assert "was deleted in CVAT, and its boxes with it" in done.error
+    assert AnswerVersion.objects.get() == first
+    assert client.job(row.job_id).state == "completed"
+
+
+def test_a_project_with_tasks_of_an_earlier_dataset_is_not_used(world, client, server):
+    CvatProject.objects.filter(dataset=world).delete()
+    connect_dataset(world, server)
+    project = set_up(world)
+    assert "with 1 task that is not of this dataset" in project.error
+    assert project.project_id is None
 
 
 def test_a_task_and_a_project_renamed_in_cvat_stay_ours(world, client):
