@@ -120,7 +120,8 @@ def list_videos(path: Path, limits: ArchiveLimits | None = None) -> Listing:
             )
             if reason:
                 listing.skipped.append(SkippedFile(name, reason))
-            else:
+            else:  # what is skipped is never unpacked
+                _check_expansion(repr(info.filename), info.file_size, info.compress_size)
                 listing.videos.append(ArchiveMember(name, info.file_size, info))
         _check_overlaps(members, archive.start_dir)
     if not listing.videos:
@@ -172,6 +173,7 @@ def list_files(
                 continue
             _check_path(info)
             _check_file_type(info)
+            _check_expansion(repr(info.filename), info.file_size, info.compress_size)
             if name in found:
                 raise ArchiveError(_("the zip has two files named %s") % name)
             found[name] = ArchiveMember(name, info.file_size, info)
@@ -316,14 +318,16 @@ def _check_file_type(info: ZipInfo) -> None:
         raise ArchiveError(
             _("%r is encrypted; zip it again without a password") % info.filename
         )
-    _check_expansion(repr(info.filename), info.file_size, info.compress_size)
 
 
 def _check_expansion(what: str, size: int, packed: int) -> None:
     expansion = size / max(1, packed)
     if size > EXPANSION_CHECKED_FROM and expansion > MAX_EXPANSION:
         raise ArchiveError(
-            _("%(what)s expands %(expansion).0f times; no video does")
+            _(
+                "%(what)s expands %(expansion).0f times, as zip bombs do; if it is an "
+                "uncompressed video, zip it without compression ('store')"
+            )
             % {"what": what, "expansion": expansion}
         )
 
