@@ -199,6 +199,7 @@ def test_a_deleted_project_is_recreated_from_the_page(client, world, cvat):
     assert text(client.get(url("cvat"))).count("Recreate project") == 1
     client.post(url("cvat_retry", "project"))
     assert set_up(world).project_id == 2
+    assert "Recreate project" not in text(client.get(url("cvat")))
 
 
 def test_with_cvat_down_the_page_shows_one_message(client, world, cvat):

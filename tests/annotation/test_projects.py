@@ -179,14 +179,17 @@ def test_a_deleted_project_is_reported_and_recreated_with_the_stored_answers(cva
     CvatProject.objects.update(stage=Stage.WAITING)
     assert "Recreate the project" in set_up(dataset).error
     project = project_of(dataset)
-    recreate_project(project)
+    assert recreate_project(project) == 1
+    assert recreate_project(project) == 0
     set_up(dataset)
     send_waiting()
+    assert recreate_project(project) == 0  # of a second press of the button
     row = job_named(TASK)
     said = cvat.state.annotations[row.cvat_task_id]["tracks"][0]["shapes"][0]["attributes"]
     assert "sit" in [one["value"] for one in said]
     assert project_of(dataset).project_id == 2
     assert AnnotationTask.objects.get().versions.get() == version
+    assert not reconciled(dataset).error
 
 
 def test_answers_before_refused_ones_are_sent_again_and_count_again(cvat):

@@ -123,9 +123,16 @@ def set_up_project(project_pk: int) -> CvatProject | None:
 def recreate_project(project: CvatProject) -> int:
     """Replace a project that was deleted in CVAT; return how many tasks are sent again.
 
-    The stored answer versions stay; the newest becomes the pre-annotation of its task.
+    The stored answer versions stay; the newest becomes the pre-annotation of its task. None is
+    sent again if neither the setup nor the last sync found it deleted, or it is done already.
     """
+    project.refresh_from_db()
+    newest = project.reconciliations.order_by("-pk").first()
+    said = (project.error, newest.error if newest else "")
+    if not any(_(RECREATE) in error for error in said):
+        return 0
     with transaction.atomic():
+        project.reconciliations.filter(stage=Stage.FAILED).delete()  # about the deleted one
         CvatProject.objects.filter(pk=project.pk).update(
             project_id=None, label_id=None, attribute_ids={}, class_labels=None,
             webhook_id=None, cursor=None,

@@ -184,6 +184,8 @@ def test_set_up_again_after_a_crash_finds_its_labels_and_recreating_makes_them_a
     assert (project.error, len(cvat.state.projects)) == ("", 1)
     assert set(project.class_labels) == {"person", "vehicle"}
     del cvat.state.projects[1]
+    CvatProject.objects.update(stage=Stage.WAITING)
+    set_up(dataset)
     recreate_project(project)
     assert project_of(dataset).class_labels is None
     assert set_up(dataset).class_labels["vehicle"]["label"] == 4
