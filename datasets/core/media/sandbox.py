@@ -8,6 +8,7 @@ support is reported and not an error. Files opened and modules imported before s
 
 import ctypes
 import os
+import struct
 import sys
 import sysconfig
 from collections.abc import Iterable
@@ -35,15 +36,6 @@ class Restrictions(NamedTuple):
     network: bool
 
 
-class _Ruleset(ctypes.Structure):
-    _fields_ = [("files", ctypes.c_uint64), ("network", ctypes.c_uint64)]
-
-
-class _Rule(ctypes.Structure):
-    _pack_ = 1
-    _fields_ = [("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32)]
-
-
 def enter_sandbox(*, readable: Iterable[Path], writable: Iterable[Path]) -> Restrictions:
     """Restrict this process to these paths and Python's library, without network.
 
@@ -60,10 +52,9 @@ def enter_sandbox(*, readable: Iterable[Path], writable: Iterable[Path]) -> Rest
     library = [Path(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     all_rights = RIGHTS[max(known for known in RIGHTS if known <= version)]
     has_network = version >= NETWORK_SINCE_ABI
-    rules = _Ruleset(all_rights, BIND_AND_CONNECT if has_network else 0)
-    ruleset = libc.syscall(
-        CREATE_RULESET, ctypes.byref(rules), ctypes.sizeof(rules) if has_network else 8, 0
-    )
+    handled = [all_rights, BIND_AND_CONNECT] if has_network else [all_rights]
+    rules = struct.pack(f"={len(handled)}Q", *handled)
+    ruleset = libc.syscall(CREATE_RULESET, rules, len(rules), 0)
     for path in (*library, *readable):
         _allow(libc, ruleset, path, READ & all_rights)
     for path in writable:
@@ -91,6 +82,7 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: Path, rights: int) -> None:
         return  # a missing path needs no right
     try:
         allowed = rights if path.is_dir() else rights & FILE_RIGHTS
-        libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, ctypes.byref(_Rule(allowed, handle)), 0)
+        rule = struct.pack("=Qi", allowed, handle)
+        libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, rule, 0)
     finally:
         os.close(handle)
