@@ -128,4 +128,4 @@ def test_an_upload_without_a_source_or_of_a_wrong_one_says_so(browser):
 def test_a_file_that_cannot_be_read_shows_why(browser):
     url = upload(browser, b"hello").url
     run_import(LabelImport.objects.get().pk)
-    assert "of no format" in browser.get(url).content.decode()
+    assert "labels.json: it is not JSON" in browser.get(url).content.decode()
