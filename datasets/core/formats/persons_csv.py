@@ -33,4 +33,12 @@ def load_classes(text: str) -> dict[tuple[str, int], str]:
     header, *rows = csv.reader(text.splitlines()) if text else ([],)
     if header != HEADER:
         raise ValueError(f"its columns are not {', '.join(HEADER)}")
-    return {(video, int(number)): label for video, number, label in rows}
+    classes: dict[tuple[str, int], str] = {}
+    for place, row in enumerate(rows, start=2):
+        if len(row) != len(HEADER) or not row[1].isdecimal() or not row[2]:
+            raise ValueError(f"row {place} is not a video, a number and a class: {row!r:.80}")
+        key = (row[0], int(row[1]))
+        if key in classes:
+            raise ValueError(f"row {place} has {row[0]},{row[1]} a second time")
+        classes[key] = row[2]
+    return classes

@@ -10,7 +10,7 @@ import re
 from typing import Any, NamedTuple
 
 _PAIR = re.compile(r"(?P<key>[A-Za-z_][\w.-]*):(?: +(?P<value>\S.*))?")
-_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?(\d{1,300}(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 _PLAIN = re.compile(r"[A-Za-z0-9_./<~\x80-\U0010ffff][^#\[\]{}&*!|>%@`\"']*")
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "~": None}
 
@@ -35,7 +35,10 @@ def read_plain_yaml(text: str) -> dict[str, Any]:
     {'a': 1, 'b': {'c': [1, 'x'], 'd': [{'name': 'Ada'}]}}
     """
     lines = _joined(text)
-    value, rest = _block(lines, 0, 0)
+    try:
+        value, rest = _block(lines, 0, 0)
+    except RecursionError as error:
+        raise PlainYamlError("it is nested too deeply") from error
     if rest < len(lines):
         raise PlainYamlError(f"row {lines[rest].row} is indented differently")
     return value if isinstance(value, dict) else {}

@@ -5,6 +5,7 @@ with the file and, where there is one, the row.
 """
 
 import csv
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from datasets.core.formats import ava
 from datasets.core.formats.persons_csv import PERSONS, load_classes
 from datasets.core.untrusted import UntrustedDataError, read_json
+from qc.core.json_shapes import MANIFEST as MANIFEST_SHAPE
+from qc.core.json_shapes import misfit
 from qc.core.release.packing import FORMAT, MANIFEST, PARTS, FileSum
 from qc.core.release.plain_yaml import PlainYamlError, read_plain_yaml
 from qc.core.release.records import PERSON
@@ -110,18 +113,28 @@ class ReleaseReader:
         """The object that a JSON file holds. Raises ReleaseReadError if it holds another."""
 
         def read() -> dict[str, Any]:
+            content = self.words(name)
+            if content.startswith("\ufeff"):
+                raise ReleaseReadError(f"{name} begins with a byte order mark.")
             try:
-                content = read_json(self._bytes(name), max_bytes=MAX_MANIFEST)
+                found = read_json(content, max_bytes=MAX_MANIFEST)
             except UntrustedDataError as error:
                 raise ReleaseReadError(f"{name} cannot be read: {error}.") from error
-            if not isinstance(content, dict):
+            if not isinstance(found, dict):
                 raise ReleaseReadError(f"{name} is not an object of JSON.")
-            return content
+            return found
 
         return self.once(name, read)
 
+    def shaped(self, name: str, shape: Any) -> dict[str, Any]:
+        """The same, of a shape. Raises ReleaseReadError if it is of another."""
+        content = self.json(name)
+        if fault := misfit(content, shape):
+            raise ReleaseReadError(f"{name} cannot be understood: {fault}.")
+        return content
+
     def manifest(self) -> dict[str, Any]:
-        return self.once(MANIFEST, self._read_manifest)
+        return self.once("the manifest", self._read_manifest)
 
     def videos(self) -> dict[str, ReleasedVideo]:
         return self.once("videos", self._read_videos)
@@ -142,9 +155,10 @@ class ReleaseReader:
             for video, at, status in self._listed(
                 "keyframes", "video_id", "timestamp", "status"
             ):
-                if video not in self.videos() or not isinstance(at, int):
+                if video not in self.videos():
                     raise ReleaseReadError(
-                        f"{MANIFEST} has a keyframe {at!r} of {video!r} only."
+                        f"{MANIFEST} has a keyframe {at} of {video!r}, which is none of its "
+                        "videos."
                     )
                 found.setdefault((video, at), []).append(status)
             return found
@@ -202,7 +216,7 @@ class ReleaseReader:
         """What each is, by source video and number; empty if all are persons."""
 
         def read() -> dict[tuple[str, int], str]:
-            if not (self.folder / PERSONS).is_file():
+            if not (self.folder / PERSONS).exists():
                 return {}
             try:
                 return load_classes(self.words(PERSONS))
@@ -233,10 +247,7 @@ class ReleaseReader:
 
     def manifest_actions(self) -> list[ava.AvaAction]:
         """Every action as the manifest has it; its name may be of any script."""
-        rows = self._listed("actions", "id", "name", "type")
-        if not all(isinstance(key, int) and isinstance(name, str) for key, name, _ in rows):
-            raise ReleaseReadError(f"{MANIFEST} has an action without a number or a name.")
-        return [ava.AvaAction(*row) for row in rows]
+        return [ava.AvaAction(*row) for row in self._listed("actions", "id", "name", "type")]
 
     def together(self) -> list[tuple[ava.LabelRow, str]]:
         """The rows of `AVA_dataset.csv`, each with its split."""
@@ -277,13 +288,9 @@ class ReleaseReader:
             raise ReleaseReadError(f"{name}: {error}.") from error
 
     def _read_manifest(self) -> dict[str, Any]:
-        try:
-            manifest = read_json(self._bytes(MANIFEST), max_bytes=MAX_MANIFEST)
-        except UntrustedDataError as error:
-            raise ReleaseReadError(f"{MANIFEST}: {error}.") from error
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        if self.json(MANIFEST).get("format") != FORMAT:
             raise ReleaseReadError(f"{MANIFEST} is not of the format {FORMAT}.")
-        return manifest
+        return self.shaped(MANIFEST, MANIFEST_SHAPE)
 
     def _read_videos(self) -> dict[str, ReleasedVideo]:
         videos = [ReleasedVideo(*row) for row in self._listed("videos", *ReleasedVideo._fields)]
@@ -291,9 +298,9 @@ class ReleaseReader:
             if not ava.VIDEO_ID.fullmatch(str(video.video_id)):
                 raise ReleaseReadError(f"{MANIFEST} has the video {video.video_id!r}.")
             start, sides = video.source_start_sec, (video.n_frames, video.width, video.height)
-            if not isinstance(start, int | float) or start < 0:
+            if not 0 <= start < math.inf:
                 raise ReleaseReadError(f"{MANIFEST} starts {video.video_id} at {start!r}.")
-            if not all(isinstance(side, int) and side > 0 for side in sides):
+            if not all(type(side) is int and side > 0 for side in sides):
                 raise ReleaseReadError(
                     f"{MANIFEST} gives {video.video_id} {sides} frames, width and height."
                 )

@@ -100,9 +100,11 @@ def test_sentences_of_checks_say_what_each_is(release):
         (lambda text: "\n".join(text.splitlines()[:-1]) + "\n", "persons.csv lacks person 2"),
         (lambda text: f"{text}shop,99,vehicle\n", "has, but no csv, P99 vehicle of shop"),
         (lambda text: text.replace("class", "kind"), "its columns are not"),
-        (lambda text: f"{text}shop,x,vehicle\n", "persons.csv: invalid literal"),
+        (lambda text: f"{text}shop,x,vehicle\n", "persons.csv: row 6 is not a video, a number"),
+        (lambda text: f"{text}shop,1\n", "persons.csv: row 6 is not a video, a number"),
+        (lambda text: f"{text}shop,1,vehicle\n", "persons.csv: row 6 has shop,1 a second time"),
     ],
-    ids=["other", "lacks", "more", "columns", "number"],
+    ids=["other", "lacks", "more", "columns", "number", "short", "twice"],
 )
 def test_a_changed_class_is_found(release, change, said):
     path = folder_of(release) / "persons.csv"

@@ -55,7 +55,8 @@ def load_arrays(content: bytes) -> dict[Any, Any]:
     except (pickle.UnpicklingError, EOFError, IndexError, KeyError, MemoryError, OverflowError,
             AttributeError, TypeError, ValueError, RecursionError,
             struct.error) as error:  # fmt: skip
-        raise AvaFormatError(f"not a pickle of arrays: {error}") from error
+        why = error if str(error) else "it ends too early"
+        raise AvaFormatError(f"not a pickle of arrays: {why}") from error
     if not isinstance(loaded, dict):
         raise AvaFormatError(f"not a pickle of arrays: it holds a {type(loaded).__name__}")
     return loaded

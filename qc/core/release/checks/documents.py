@@ -6,6 +6,7 @@ Nothing here knows how the files were written.
 from collections.abc import Iterator
 from typing import Any
 
+from qc.core.json_shapes import CARD_HEADER, CROISSANT, misfit
 from qc.core.release.checks.expectations import expect
 from qc.core.release.docs.hub import header_of
 from qc.core.release.plain_yaml import PlainYamlError, read_plain_yaml
@@ -38,6 +39,9 @@ def _hub_faults(release: ReleaseReader) -> Faults:
     except PlainYamlError as error:
         yield f"README.md has a header that cannot be read: {error}"
         return
+    if fault := misfit(header, CARD_HEADER):
+        yield f"README.md has a header that cannot be understood: {fault}"
+        return
     for config in header.get("configs") or []:
         for table in config.get("data_files") or []:
             if table.get("path") not in release.sums():
@@ -48,7 +52,7 @@ def check_croissant(release: ReleaseReader) -> str:
     """`croissant.json` names files of the release by their sums, and columns that they have."""
     if "croissant.json" not in release.sums():
         return "This release was made before it had a croissant.json."
-    content = release.json("croissant.json")
+    content = release.shaped("croissant.json", CROISSANT)
 
     def faults() -> Faults:
         for key in ("@context", "name", "description", "conformsTo", "version", "creator"):

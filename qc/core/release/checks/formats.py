@@ -5,6 +5,7 @@ and gives persons as the AVA files have them.
 """
 
 import configparser
+import csv
 import struct
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +21,7 @@ from qc.core.release.checks import format_readers as readers
 from qc.core.release.checks.expectations import expect
 from qc.core.release.checks.format_readers import FormatPerson
 from qc.core.release.checks.proposals import persons_at
-from qc.core.release.reader import ReleaseReader
+from qc.core.release.reader import ReleaseReader, ReleaseReadError
 
 FPS = 30
 SUBSETS = {"train": "training", "val": "validation", "test": "testing"}
@@ -28,8 +29,8 @@ TUBE_TOLERANCE = 0.01  # pixels, of boxes in float32 between keyframes
 Faults = Iterator[str]
 Key = tuple[str, int, int]  # video_id, timestamp, person
 _UNREADABLE = (
-    OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, configparser.Error,
-    ElementTree.ParseError, struct.error,
+    OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
+    RecursionError, configparser.Error, csv.Error, ElementTree.ParseError, struct.error,
 )  # fmt: skip
 
 
@@ -59,6 +60,8 @@ def check_formats(release: ReleaseReader) -> str:
                 yield from _FORMATS[name](release, folder / name)
             except ImportError as error:
                 without.append(f"; {name} is not checked, for which {error.name} is missing")
+            except ReleaseReadError:
+                raise
             except _UNREADABLE as error:
                 yield f"formats/{name} cannot be read: {error}"
 
@@ -113,7 +116,7 @@ def compare(
             abs(a - b) * side
             for a, b, side in zip(one.box, wanted[key].box, sides, strict=True)
         ]
-        if max(apart) > tolerance:
+        if not all(gap <= tolerance for gap in apart):  # so is none that is not a number
             its = ", ".join(f"{side:.4f}" for side in one.box)
             csv = ", ".join(f"{side:.4f}" for side in wanted[key].box)
             yield f"{one.where} has {who} in the box {its}, the csv in {csv}"

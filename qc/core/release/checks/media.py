@@ -245,7 +245,7 @@ def check_sums(release: ReleaseReader) -> str:
     found = release_entries(release.folder)
     found.pop(MANIFEST, None)
     left_out = tuple(release.left_out())
-    wanted = {path for path in sums if not path.startswith(left_out or "/")}
+    wanted = {path for path in sums if not path.startswith(left_out)}
     links = [path for path, entry in found.items() if entry.is_symlink()]
     both = [path for path in found if path in sums and path not in links]
     untouched = {

@@ -45,7 +45,8 @@ def check_looks(release: ReleaseReader) -> str:
 def looks_at(release: ReleaseReader) -> dict[str, dict[int, Look]]:
     """The looks that the manifest has, by clip and timestamp."""
     found: dict[str, dict[int, Look]] = {}
-    for entry in release.manifest().get("videos", []):
+    release.videos()  # raises if one has no name
+    for entry in release.manifest()["videos"]:
         try:
             its = {int(at): load_look(text) for at, text in (entry.get("looks") or {}).items()}
         except (ValueError, AttributeError) as error:

@@ -127,7 +127,9 @@ def check_counts(release: ReleaseReader) -> str:
                     yield f"manifest.json counts {claim} {name} in {split}, the files {count}"
             labels = Counter(str(row.action_id) for row in release.labels(split))
             claims = said.get(split, {}).get("actions", {})
-            for action in sorted(labels.keys() | claims.keys(), key=int):
+            for action in sorted(
+                labels.keys() | claims.keys(), key=lambda key: (len(key), key)
+            ):
                 if labels[action] != claims.get(action, 0):
                     yield (
                         f"manifest.json counts {claims.get(action, 0)} labels of action "

@@ -3,26 +3,30 @@
 Nothing here knows how the files were written.
 """
 
-import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from statistics import median
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from datasets.core.formats import ava
+from datasets.core.untrusted import read_json, shown
 from qc.core.release.checks.expectations import expect
+from qc.core.release.checks.provenance_rows import (
+    BOXES,
+    LABELS,
+    PROPOSALS,
+    BoxOrigin,
+    LabelOrigin,
+    ProposalOrigin,
+    label_origins,
+    read_rows,
+)
 from qc.core.release.checks.vocabulary import vocabulary
 from qc.core.release.reader import ReleaseReader, ReleaseReadError
 
-LABELS = "provenance.parquet"
-BOXES = "provenance_boxes.parquet"
-PROPOSALS = "provenance_proposals.parquet"
-ROWS_AT_ONCE = 10_000
 STEP = 1.01 * 10.0**-ava.DECIMALS  # a box is rounded to this, relative to the frame
+MAX_VOTES = 1 << 20  # bytes of the votes on one person
 DECIDED_AGAINST, SHARE_AGAINST = 10, 0.05  # labels against all votes, above which it is odd
 WITH_ALL_VOTES = 2  # `origins` of a manifest whose boxes have the votes of every group
 OLD = "This release was made before it had a provenance of its boxes."
@@ -37,61 +41,6 @@ class PlacedBox(NamedTuple):
 
     box: str
     row: str
-
-
-class LabelOrigin(NamedTuple):
-    """A row of `provenance.parquet`."""
-
-    video_id: str
-    timestamp: int
-    person_id: int
-    action_id: int
-    split: str
-    group: str | None
-    rule: str | None
-    votes: str | None
-    drawn_by: list[int] | None
-    reviewer: int | None
-
-
-class BoxOrigin(NamedTuple):
-    """A row of `provenance_boxes.parquet`."""
-
-    video_id: str
-    timestamp: int
-    person_id: int
-    box: str
-    drawn_by: list[int]
-    drawn: list[list[float]]
-    is_decided: bool
-
-
-class ProposalOrigin(NamedTuple):
-    """A row of `provenance_proposals.parquet`."""
-
-    video_id: str
-    timestamp: int
-    box: str
-    score: str
-
-
-def read_rows(release: ReleaseReader, name: str, fields: Sequence[str]) -> Iterator[list[Any]]:
-    """The values of these columns, row by row. Raises ReleaseReadError if it cannot be read."""
-    try:
-        table = pq.read_table(release.folder / name, columns=list(fields))
-    except (OSError, pa.ArrowException, KeyError) as error:
-        raise ReleaseReadError(f"{name} cannot be read: {error}.") from error
-    if missing := [field for field in fields if field not in table.column_names]:
-        raise ReleaseReadError(f"{name} has no column {missing[0]}.")
-    for some in table.to_batches(max_chunksize=ROWS_AT_ONCE):
-        columns = [some.column(field).to_pylist() for field in fields]
-        for values in zip(*columns, strict=True):
-            yield list(values)
-
-
-def label_origins(release: ReleaseReader) -> Iterator[LabelOrigin]:
-    """The rows of `provenance.parquet`, read anew: large releases have millions."""
-    return (LabelOrigin(*row) for row in read_rows(release, LABELS, LabelOrigin._fields))
 
 
 def check_provenance(release: ReleaseReader) -> str:
@@ -130,7 +79,10 @@ def check_votes(release: ReleaseReader) -> str:
                 count += 1
                 name = names.get(row.action_id, f"action {row.action_id}")
                 given = {names.get(r.action_id, "") for r in rows if r.group == row.group}
-                if fault := _vote_fault(row, name, given, answers.get(row.group or "")):
+                fault = _vote_fault(row, name, given, answers.get(row.group or ""))
+                if answers and row.rule and row.group not in answers:
+                    fault = f"is of the group {row.group}, which settings.json does not have"
+                if fault:
                     yield (
                         f"{LABELS} row {count} ({row.video_id} at {row.timestamp}, "
                         f"{release.name_of(row.video_id, row.person_id)}) {fault}"
@@ -155,7 +107,7 @@ def _lost_labels(
     rows = read_rows(release, BOXES, fields)
     for number, (video, at, person, text) in enumerate(rows, start=1):
         try:
-            of_groups = json.loads(text or "{}")
+            of_groups = read_json(text or "{}", max_bytes=MAX_VOTES)
             wanted = {
                 (group, name)
                 for group, its in of_groups.items()
@@ -209,7 +161,7 @@ def _vote_fault(row: LabelOrigin, name: str, given: set[str], known: set[str] | 
 
 def _counted(votes: str | None, known: set[str] | None) -> list[Any]:
     """The votes that count; what a group of many does not have any more is left out of them."""
-    return as_votes(json.loads(votes or "{}"), known)
+    return as_votes(read_json(votes or "{}", max_bytes=MAX_VOTES), known)
 
 
 def as_votes(found: Any, known: set[str] | None) -> list[Any]:
@@ -217,6 +169,11 @@ def as_votes(found: Any, known: set[str] | None) -> list[Any]:
     if not isinstance(found, dict):
         raise ValueError(f"{found!r:.40} is not a vote of each annotator")
     cast = [vote for vote in found.values() if vote not in (None, "unset")]
+    for vote in cast:
+        if not all(
+            isinstance(one, str) for one in (vote if isinstance(vote, list) else [vote])
+        ):
+            raise ValueError(f"{shown(vote)} is not an answer")
     if known is None:
         return cast
     kept = [[one for one in v if one in known] if isinstance(v, list) else v for v in cast]
@@ -323,11 +280,14 @@ def _is_median(row: BoxOrigin, release: ReleaseReader) -> bool:
     video = release.videos().get(row.video_id)
     if video is None or row.is_decided or not row.drawn:
         return True
-    fused = [median(side) for side in zip(*row.drawn, strict=True)]
     sides = (video.width, video.height) * 2
-    wanted = [min(max(a / side, 0.0), 1.0) for a, side in zip(fused, sides, strict=True)]
-    found = map(float, row.box.split(","))
-    return all(abs(a - b) <= STEP for a, b in zip(wanted, found, strict=True))
+    try:
+        fused = [median(side) for side in zip(*row.drawn, strict=True)]
+        wanted = [min(max(a / side, 0.0), 1.0) for a, side in zip(fused, sides, strict=True)]
+        found = map(float, row.box.split(","))
+        return all(abs(a - b) <= STEP for a, b in zip(wanted, found, strict=True))
+    except (ValueError, TypeError):  # not four numbers
+        return False
 
 
 def check_tracked_boxes(release: ReleaseReader) -> str:
@@ -335,9 +295,17 @@ def check_tracked_boxes(release: ReleaseReader) -> str:
     if not release.manifest().get("origins"):
         return OLD
     given: ProposalsAt = defaultdict(Counter)
-    for row in read_rows(release, PROPOSALS, ProposalOrigin._fields):
+    for number, row in enumerate(
+        read_rows(release, PROPOSALS, ProposalOrigin._fields), start=1
+    ):
         origin = ProposalOrigin(*row)
-        given[origin.video_id, origin.timestamp][origin.box, float(origin.score)] += 1
+        try:
+            score = float(origin.score)
+        except ValueError as error:
+            raise ReleaseReadError(
+                f"{PROPOSALS} row {number} has the score {shown(origin.score)}."
+            ) from error
+        given[origin.video_id, origin.timestamp][origin.box, score] += 1
     count = sum(len(release.predicted(split)) for split in release.splits)
     faults = (fault for s in release.splits for fault in _proposal_faults(release, s, given))
     return expect(faults, f"All {count} proposals are those that the tracker gave.")

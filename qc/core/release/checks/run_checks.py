@@ -29,6 +29,11 @@ from qc.core.release.reader import ReleaseReader, ReleaseReadError
 # footage: whoever makes a release is warned, and is not kept from it.
 BY_LIKELIHOOD = ("split sizes", "identities", "scores", "motion", "decisions")
 
+_ODD = (  # what content raises that no check foresaw; the other checks go on
+    ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError,
+    OSError,
+)  # fmt: skip
+
 
 class Check(TypedDict):
     name: str
@@ -82,6 +87,11 @@ def checks_of(
             yield Check(name=name, passed=True, sentence=check(release))
         except (CheckFailedError, ReleaseReadError) as error:
             yield Check(name=name, passed=False, sentence=str(error))
+        except _ODD as error:
+            sentence = (
+                f"This cannot be checked: a file holds what none should ({error!r:.200})."
+            )
+            yield Check(name=name, passed=False, sentence=sentence)
         except ImportError as error:
             sentence = f"Not checked: {error.name or error} is not installed."
             yield Check(name=name, passed=True, skipped=True, sentence=sentence)

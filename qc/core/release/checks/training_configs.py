@@ -8,6 +8,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from datasets.core.untrusted import shown
 from qc.core.release.checks.config_keys import MMACTION2_KEYS, SLOWFAST_KEYS
 from qc.core.release.checks.expectations import expect
 from qc.core.release.reader import ReleaseReader, ReleaseReadError
@@ -29,7 +30,7 @@ def check_configurations(release: ReleaseReader) -> str:
             if base := settings.get("_base_"):
                 yield f"{name} has the _base_ {base}, which no release has: it must load alone"
             yield from unknown_keys(settings, MMACTION2_KEYS, name)
-            for fault in _mmaction2_faults(release, settings, top):
+            for fault in _mmaction2_faults(release, settings, top, name):
                 yield f"{name} {fault}"
 
     return expect(faults(), f"The configurations have {top} actions and name existing files.")
@@ -78,12 +79,17 @@ def kind_of(value: Any) -> str:
 
 def slowfast_threshold(release: ReleaseReader) -> float:
     """The score below which SlowFast drops boxes."""
-    return float(_part(release.yaml(SLOWFAST), SLOWFAST, "AVA", "DETECTION_SCORE_THRESH"))
+    found = _part(release.yaml(SLOWFAST), SLOWFAST, "AVA", "DETECTION_SCORE_THRESH")
+    if kind_of(found) != "number":
+        raise ReleaseReadError(
+            f"{SLOWFAST} has DETECTION_SCORE_THRESH: {shown(found)}, which is not a number."
+        )
+    return float(found)
 
 
 def _slowfast_faults(release: ReleaseReader, top: int) -> Iterator[str]:
     settings = release.yaml(SLOWFAST)
-    its = _part(settings, SLOWFAST, "AVA")
+    its = _mapping(settings, SLOWFAST, "AVA")
     if (found := _part(settings, SLOWFAST, "MODEL", "NUM_CLASSES")) != top:
         yield f"has NUM_CLASSES: {found}, not {top}"
     if its.get("FULL_TEST_ON_VAL") is not True:
@@ -125,7 +131,7 @@ def _mmaction2(release: ReleaseReader, name: str) -> Settings:
             if not isinstance(line, ast.Assign) or not isinstance(line.targets[0], ast.Name):
                 raise ValueError(f"line {line.lineno} is not `name = value`")
             values[line.targets[0].id] = _value(line.value, values)
-    except (SyntaxError, ValueError, KeyError, TypeError) as error:
+    except (SyntaxError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ReleaseReadError(f"{name} cannot be understood: {error}.") from error
     return values
 
@@ -147,8 +153,10 @@ def _value(node: ast.expr, values: Settings) -> Any:
     raise ValueError(f"line {node.lineno} is not a value")
 
 
-def _mmaction2_faults(release: ReleaseReader, settings: Settings, top: int) -> Iterator[str]:
-    head = _part(settings, "it", "model", "roi_head", "bbox_head")
+def _mmaction2_faults(
+    release: ReleaseReader, settings: Settings, top: int, config: str
+) -> Iterator[str]:
+    head = _mapping(settings, config, "model", "roi_head", "bbox_head")
     wanted = {
         "root": (settings.get("root"), "{{ fileDirname }}/.."),  # so that the folder can move
         "score_threshold": (
@@ -160,29 +168,32 @@ def _mmaction2_faults(release: ReleaseReader, settings: Settings, top: int) -> I
     for name, (found, its) in wanted.items():
         if found != its:
             yield f"has {name} {found!r}, not {its!r}"
-    if not 0 < max(head.get("topk") or [0]) < top + 1:
+    topk = head.get("topk")
+    if not topk or kind_of(topk) != "list" or not all(k in range(1, top + 1) for k in topk):
         yield f"has topk={head.get('topk')}, which {top + 1} classes do not allow"
     splits = {"train": "train"}
     if release.labels("val"):
         splits |= {"val": "val", "test": "test" if "test" in release.splits else "val"}
     elif settings.get("val_dataloader") or settings.get("test_dataloader"):
         yield "evaluates on val, which has no labels: MMAction2 would stop"
-    yield from _class_faults(settings, splits, top)
+    yield from _class_faults(settings, splits, top, config)
     for name, split in splits.items():
-        yield from _file_faults(settings, name, split)
+        yield from _file_faults(settings, name, split, config)
 
 
-def _class_faults(settings: Settings, splits: Iterable[str], top: int) -> Iterator[str]:
+def _class_faults(
+    settings: Settings, splits: Iterable[str], top: int, config: str
+) -> Iterator[str]:
     places = ["model.roi_head.bbox_head"]
     places += [f"{name}_dataloader.dataset" for name in splits]
     places += [f"{name}_evaluator" for name in splits if name != "train"]
     for place in places:
-        found = _part(settings, "it", *place.split(".")).get("num_classes")
+        found = _mapping(settings, config, *place.split(".")).get("num_classes")
         if found != top + 1:
             yield f"has num_classes={found} in {place}, not {top + 1}"
 
 
-def _file_faults(settings: Settings, name: str, split: str) -> Iterator[str]:
+def _file_faults(settings: Settings, name: str, split: str, config: str) -> Iterator[str]:
     """What is wrong with the files and the clock that MMAction2 gets for train, val or test."""
     folder = f"{settings.get('root')}/annotations"
     truth = {
@@ -202,7 +213,7 @@ def _file_faults(settings: Settings, name: str, split: str) -> Iterator[str]:
         label_file = f"{folder}/ava_action_list_for_activitynet.pbtxt"
         places.append(("evaluator", truth | {"label_file": label_file}))
     for place, values in places:
-        found = _part(settings, "it", *f"{name}_{place}".split("."))
+        found = _mapping(settings, config, *f"{name}_{place}".split("."))
         for key, value in values.items():
             if found.get(key) != value:
                 yield f"has {key}={found.get(key)!r} in {name}_{place}, not {value!r}"
@@ -215,4 +226,14 @@ def _part(settings: Settings, name: str, *keys: str) -> Any:
         if not isinstance(found, dict) or key not in found:
             raise ReleaseReadError(f"{name} has no {'.'.join(keys)}.")
         found = found[key]
+    return found
+
+
+def _mapping(settings: Settings, name: str, *keys: str) -> Settings:
+    """The same, which must be a mapping."""
+    found = _part(settings, name, *keys)
+    if not isinstance(found, dict):
+        raise ReleaseReadError(
+            f"{name} has {'.'.join(keys)}: {shown(found)}, which is no mapping."
+        )
     return found

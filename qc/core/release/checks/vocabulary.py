@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from qc.core.json_shapes import SETTINGS
 from qc.core.release.checks.expectations import expect
 from qc.core.release.reader import ReleaseReader, ReleaseReadError
 
@@ -24,8 +25,8 @@ class GroupLimits(NamedTuple):
 def vocabulary(release: ReleaseReader) -> list[GroupLimits]:
     """The groups of `settings.json`; empty where it does not list their actions."""
     found = []
-    for group in release.json("settings.json").get("groups", []):
-        if not isinstance(group, dict) or "actions" not in group:
+    for group in release.shaped("settings.json", SETTINGS).get("groups", []):
+        if "actions" not in group:
             continue
         try:
             actions = {int(one["id"]): str(one["name"]) for one in group["actions"]}
