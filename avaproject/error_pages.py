@@ -7,11 +7,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
+from django.views.csrf import csrf_failure as django_csrf_failure
 from django.views.defaults import page_not_found
 
 from avaproject.base.database_faults import FAULTS
 from avaproject.base.storage import S3_ERRORS, StorageError, map_storage_errors
-from avaproject.middleware import is_from_program, is_from_script
+from avaproject.middleware import SESSION_MESSAGE, is_from_program, is_from_script
 
 RETRY_AFTER = 2  # seconds
 BUSY = gettext_noop(
@@ -24,6 +25,14 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_from_program(request):
         return JsonResponse({"detail": _("Not found.")}, status=404)
     return page_not_found(request, exception)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's CSRF_FAILURE_VIEW; to a script its session has ended: one that logged in since
+    the page was opened has other tokens (static/js/log_in_dialog.js)."""
+    if is_from_script(request):
+        return JsonResponse({"error": _(SESSION_MESSAGE)}, status=401)
+    return django_csrf_failure(request, reason)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -54,6 +54,7 @@ SECRET_KEY = env.str("AVA_SECRET_KEY", default="") or local_secret(DATA_DIR / "s
 SECRET_KEY_FALLBACKS = env.list("AVA_SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("AVA_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("AVA_TRUSTED_ORIGINS", default=[])
+CSRF_FAILURE_VIEW = "avaproject.error_pages.csrf_failure"
 HTTPS = env.bool("AVA_HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 3600 * 24 * 365 if HTTPS else 0

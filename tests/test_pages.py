@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.views.defaults import server_error
 
@@ -79,6 +79,20 @@ def test_a_script_without_session_gets_401_and_a_log_in_as_json(client):
     assert (wrong.status_code, "Wrong password" in wrong.json()["error"]) == (400, True)
     assert client.post(reverse("login"), right, headers=script).json()["user"] == "kim"
     assert client.get(reverse("login"), headers=script).json()["user"] == "kim"
+
+
+@pytest.mark.django_db
+def test_a_script_with_an_older_token_than_the_log_in_is_asked_to_log_in():
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(make_user("kim"))
+    data = {"csrfmiddlewaretoken": "Q" * 64}
+    script = {"X-Requested-With": "XMLHttpRequest"}
+    answer = client.post(reverse("datasets:new"), data, headers=script)
+    assert answer.status_code == 401
+    assert "Log in again" in answer.json()["error"]
+    page = client.post(reverse("datasets:new"), data)
+    assert page.status_code == 403
+    assert "This form has expired" in page.content.decode()
 
 
 @pytest.mark.django_db

@@ -1,9 +1,10 @@
 // All pages: when the session has ended, ask for the password in a dialog over the page, then go on
 // where it stopped. Requests of htmx and of modules are repeated; a form is submitted afterwards.
+// A log-in in another tab renews the page without a question, unless somebody else logged in there.
 
-import { gettext } from "./translation.js";
+import { fill, gettext } from "./translation.js";
 
-const REST = 60_000; // ms after which a form asks whether the session still runs
+const REST = 10_000; // ms within which the page is renewed once without a question
 
 /** @typedef {{ ajax: (verb: string, path: string, options: object) => void }} Htmx */
 /** @typedef {{ elt: Element, target: Element, requestConfig: { verb: string, path: string, parameters: object } }} HtmxRequest */
@@ -16,7 +17,8 @@ const url = form.action;
 const user = dialog.dataset.user ?? "";
 /** @type {(() => void)[]} */
 let waiting = []; // what goes on after the log-in
-let checkedAt = Date.now(); // when the session was known to run
+let renewedAt = 0; // without a question
+let isAsking = false;
 
 /**
  * The session of this browser: who is logged in ("" for nobody), and the CSRF token to send.
@@ -29,39 +31,52 @@ const ask = async (options = {}) => {
   return { status: response.status, user: "", token: "", error: "", ...content };
 };
 
-/** @param {{ user: string, token: string }} session */
-const resume = (session) => {
-  if (session.user !== user) {
-    location.reload(); // somebody else: nothing is sent in that name
-    return;
-  }
+/** @param {string} token */
+const renewForms = (token) => {
   for (const field of document.querySelectorAll("[name=csrfmiddlewaretoken]")) {
-    /** @type {HTMLInputElement} */ (field).value = session.token;
+    /** @type {HTMLInputElement} */ (field).value = token;
   }
-  checkedAt = Date.now();
+};
+
+/** @param {string} token */
+const resume = (token) => {
+  renewForms(token);
   dialog.close();
   const actions = waiting;
   waiting = [];
   for (const action of actions) action();
 };
 
-/** @param {() => void} action */
-const resumeAfterLogIn = (action) => {
-  waiting.push(action);
-  if (dialog.open) return;
-  message.textContent = "";
+/** @param {{ user: string } | null} session */
+const open = (session) => {
+  const other = gettext("Meanwhile %(name)s has logged in here.");
+  message.textContent = session?.user ? fill(other, { name: session.user }) : "";
   dialog.showModal();
   password.focus();
 };
 
+/** @param {() => void} action */
+const resumeAfterLogIn = async (action) => {
+  waiting.push(action);
+  if (dialog.open || isAsking) return;
+  isAsking = true;
+  const session = await ask().catch(() => null);
+  isAsking = false;
+  const isOwn = Boolean(user) && session?.user === user;
+  if (session && isOwn && Date.now() - renewedAt > REST) {
+    renewedAt = Date.now();
+    resume(session.token);
+  } else open(isOwn ? null : session);
+};
+
 const logIn = async () => {
   const session = await ask(); // perhaps logged in already, in another tab
-  if (session.user) return resume(session);
+  if (session.user && session.user === user) return resume(session.token);
   const body = new FormData(form);
   body.set("csrfmiddlewaretoken", session.token);
   const answer = await ask({ method: "POST", body });
   password.value = "";
-  if (answer.user) return resume(answer);
+  if (answer.user) return resume(answer.token);
   const locked = gettext(
     "Too many wrong passwords. Try again in 15 minutes or ask an administrator.",
   );
@@ -83,9 +98,6 @@ document.addEventListener("session:ended", (event) => {
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (dialog.open) event.preventDefault(); // the page's updates wait, too
 });
-document.addEventListener("htmx:afterOnLoad", () => {
-  if (!dialog.open) checkedAt = Date.now();
-});
 document.addEventListener("htmx:responseError", (event) => {
   const { detail } = /** @type {CustomEvent<HtmxRequest & { xhr: XMLHttpRequest }>} */ (event);
   if (detail.xhr.status !== 401) return;
@@ -97,18 +109,30 @@ document.addEventListener("htmx:responseError", (event) => {
 
 /** @type {HTMLFormElement | null} */
 let checked = null; // being submitted again, after its session was looked at
+/** @type {Set<HTMLFormElement>} */
+const checking = new Set();
 document.addEventListener("submit", async (event) => {
   const sent = /** @type {HTMLFormElement} */ (event.target);
-  const isOld = Date.now() - checkedAt > REST;
-  const isOurs = sent.method === "post" && sent !== form && !("anySession" in sent.dataset);
-  if (event.defaultPrevented || sent === checked || !isOld || !isOurs) return;
+  const isOurs = sent.method === "post" && sent !== form;
+  if (event.defaultPrevented || sent === checked || !isOurs) return;
   event.preventDefault();
+  if (checking.has(sent)) return; // a double click
   const submit = () => {
+    checking.delete(sent);
     checked = sent;
     sent.requestSubmit(/** @type {HTMLButtonElement | null} */ (event.submitter));
     checked = null;
   };
+  checking.add(sent);
   const session = await ask().catch(() => null);
-  if (session && !session.user) resumeAfterLogIn(submit);
-  else submit(); // without an answer the browser itself says what is wrong
+  if (!sent.isConnected) {
+    sent.hidden = true; // the page has refreshed that part meanwhile
+    document.body.append(sent);
+  }
+  const isOwn = session?.user === user || "anySession" in sent.dataset;
+  if (session && !isOwn) resumeAfterLogIn(submit);
+  else {
+    if (session) renewForms(session.token);
+    submit(); // without an answer the browser itself says what is wrong
+  }
 });
