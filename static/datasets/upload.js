@@ -172,8 +172,14 @@ addEventListener("online", () => resume());
 
 for (const discard of document.querySelectorAll("[data-discard]")) {
   discard.addEventListener("click", async () => {
-    await client.request("DELETE", discard.getAttribute("data-discard") ?? "");
-    location.reload();
+    const url = discard.getAttribute("data-discard") ?? "";
+    const answer = await client.request("DELETE", url).catch(() => null);
+    if (answer && answer.status < 500) location.reload();
+    else {
+      const about = /** @type {HTMLElement} */ (discard.parentElement?.querySelector("p"));
+      about.textContent = gettext("Not discarded: the server does not answer. Try again.");
+      about.setAttribute("role", "alert");
+    }
   });
 }
 for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {

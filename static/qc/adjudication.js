@@ -200,10 +200,21 @@ const advance = async () => {
     current = null;
     showTemplate("item-loading");
     const isAnswered = await fetchIfLow();
-    if (generation !== queue.generation || !isAnswered) return;
+    if (generation !== queue.generation) return;
+    if (!isAnswered) {
+      showTemplate("items-missing");
+      return;
+    }
   }
   present(queue.next());
   fetchIfLow();
+};
+
+/** Go on where the next items could not be loaded. */
+const retry = () => {
+  if (!place.querySelector("[data-act=retry]")) return;
+  showStatus("");
+  advance();
 };
 
 // Decide
@@ -349,6 +360,10 @@ place.addEventListener("submit", (event) => {
   const form = new FormData(current.form);
   decide(current, form, form.getAll("answer").join(", ") || "none");
 });
+place.addEventListener("click", (event) => {
+  if (/** @type {Element} */ (event.target).closest("[data-act=retry]")) retry();
+});
+addEventListener("online", retry);
 place.addEventListener("keydown", (event) => {
   const field = /** @type {HTMLElement} */ (event.target);
   if (event.key === "Enter" && field.id === "reason") field.blur();

@@ -121,6 +121,10 @@ def test_an_upload_survives_a_broken_connection_and_a_closed_page(tmp_path):
         page.reload()
 
         expect(page.get_by_text("Unfinished uploads")).to_be_visible()
+        page.route("**/transfers/**", lambda route: route.abort())
+        page.get_by_role("button", name="Discard").click()
+        expect(page.get_by_text("Not discarded: the server does not answer.")).to_be_visible()
+        page.unroute("**/transfers/**")
         page.locator("#id_file").set_input_files(path)
         page.wait_for_url("**/datasets/tiny/")
         expect(page.get_by_text("large.zip uploaded. Unpacking starts now.")).to_be_visible()

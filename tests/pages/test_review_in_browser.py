@@ -136,3 +136,18 @@ def test_questions_play_by_themselves_unless_motion_is_reduced(tasks, live_serve
             assert video.evaluate("one => one.paused")
         else:
             wait_until(lambda: not video.evaluate("one => one.paused"))
+
+
+def test_the_next_item_comes_once_it_can_be_loaded_again(tasks, live_server):
+    with chromium_page(expected="Failed to load resource") as page:
+        log_in(page, live_server.url)
+        page.route("**/adjudication/next/**", lambda route: route.abort())
+        page.goto(live_server.url + path("adjudication"))
+        page.wait_for_selector("#adjudication[data-shown]")
+        shown = page.locator("#adjudication").get_attribute("data-shown")
+        page.keyboard.press("s")
+        expect(page.get_by_text("The next item could not be loaded.")).to_be_visible()
+        page.unroute("**/adjudication/next/**")
+        page.get_by_role("button", name="Try again").click()
+        expect(page.locator("#adjudication")).not_to_have_attribute("data-shown", shown or "")
+        expect(page.get_by_role("button", name="walk")).to_be_visible()
