@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from django.views.csrf import csrf_failure as django_csrf_failure
-from django.views.defaults import page_not_found
+from django.views.defaults import page_not_found, permission_denied
 
 from avaproject.base.database_faults import FAULTS
 from avaproject.base.storage import S3_ERRORS, StorageError, map_storage_errors
@@ -18,13 +18,26 @@ RETRY_AFTER = 2  # seconds
 BUSY = gettext_noop(
     "The database is busy or restarts. Nothing was changed. Try again in a few seconds."
 )
+NO_ACCESS = gettext_noop(
+    "This is no longer there, or you have no access to it any more. "
+    "Ask an owner of the dataset."
+)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's `handler404`; programs get JSON."""
+    """Django's `handler404`; programs and scripts get JSON."""
     if is_from_program(request):
         return JsonResponse({"detail": _("Not found.")}, status=404)
+    if is_from_script(request):
+        return JsonResponse({"error": _(NO_ACCESS)}, status=404)
     return page_not_found(request, exception)
+
+
+def no_permission(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's `handler403`; scripts get JSON."""
+    if is_from_script(request):
+        return JsonResponse({"error": _(NO_ACCESS)}, status=403)
+    return permission_denied(request, exception)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -29,6 +29,10 @@ NUL_MESSAGE = gettext_noop(
 PROXY_HEADERS = (
     "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via",
 )  # fmt: skip
+FORM_MESSAGE = gettext_noop(
+    "This address only takes a form, and none was sent: perhaps your session had ended. "
+    "Go back, reload the page, and submit the form again."
+)
 SESSION_MESSAGE = gettext_noop("Your session has ended. Log in again.")
 
 
@@ -102,13 +106,24 @@ class RejectNulCharacters:
 
 
 class RefuseOtherMethods:
-    """Answers 405 to PUT, PATCH and DELETE on pages of libraries, which take them as a POST."""
+    """Answers 405 to PUT, PATCH and DELETE on pages of libraries, which take them as a POST.
+
+    Who opens an address that takes only forms, as after a log-in in between, gets a page.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
+        response = self.get_response(request)
+        is_opened = request.method == "GET" and request.accepts("text/html")
+        if response.status_code != 405 or not is_opened or is_from_script(request):
+            return response
+        if is_from_program(request):
+            return response
+        page = render(request, "400.html", {"sentence": _(FORM_MESSAGE)}, status=405)
+        page["Allow"] = response.headers["Allow"]
+        return page
 
     def process_view(
         self, request: HttpRequest, view: Any, arguments: Any, named: Any

@@ -12,6 +12,7 @@ from avaproject.log_in import log_in
 
 # Second factors count there too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+handler403 = "avaproject.error_pages.no_permission"
 handler404 = "avaproject.error_pages.not_found"
 handler500 = "avaproject.error_pages.server_error"
 urlpatterns = [

@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.views.defaults import server_error
 
+from avaproject.error_pages import no_permission
 from tests.make import make_user
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,6 +95,30 @@ def test_a_script_with_an_older_token_than_the_log_in_is_asked_to_log_in():
     page = client.post(reverse("datasets:new"), data)
     assert page.status_code == 403
     assert "This form has expired" in page.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_script_is_told_in_a_sentence_that_something_is_gone_or_not_for_its_user(client):
+    client.force_login(make_user("kim"))
+    url = reverse("qc:overview", args=["nothing"])
+    answer = client.get(url, headers={"X-Requested-With": "XMLHttpRequest"})
+    assert answer.status_code == 404
+    assert "Ask an owner of the dataset" in answer.json()["error"]
+    assert "Page not found" in client.get(url).content.decode()
+    request = RequestFactory().get("/", headers={"X-Requested-With": "XMLHttpRequest"})
+    refused = no_permission(request, PermissionDenied())
+    assert refused.status_code == 403
+    assert "Ask an owner of the dataset" in refused.content.decode()
+
+
+@pytest.mark.django_db
+def test_an_address_that_only_takes_forms_says_so_when_it_is_opened(client):
+    client.force_login(make_user("kim"))
+    answer = client.get(reverse("logout"), headers={"Accept": "text/html"})
+    assert (answer.status_code, answer["Allow"]) == (405, "POST, OPTIONS")
+    assert "only takes a form" in answer.content.decode()
+    script = {"X-Requested-With": "XMLHttpRequest"}
+    assert client.get(reverse("logout"), headers=script).content == b""
 
 
 @pytest.mark.django_db

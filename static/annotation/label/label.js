@@ -281,8 +281,10 @@ const onOutboxState = async (draft) => {
   page.header.showSaved();
   const { status, message } = draft.outbox.state;
   if (status === "refused") {
-    const text = fill(gettext("Not saved: %(sentence)s"), { sentence: message });
-    showNotice("refused", text, "bad");
+    const kept = gettext("Not saved: %(sentence)s What you did is kept in this browser.");
+    showNotice("refused", fill(kept, { sentence: message }), "bad", [
+      { label: gettext("Try again"), run: () => location.reload() },
+    ]);
   } else hideNotice("refused");
   if (status === "offline") {
     const text = gettext(

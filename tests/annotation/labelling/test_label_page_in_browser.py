@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from annotation.models import AnnotationTask, AnswerVersion
 from annotation.services.answers import read_answers
+from datasets.models import Member
 from tests.annotation.labelling.label_browser import (
     FAILED_REQUESTS,
     LabelTab,
@@ -260,6 +261,20 @@ def test_after_an_ended_session_one_logs_in_on_the_page(tasks, live_server):
         dialog.get_by_label("Password of ann").fill("a-password")
         dialog.get_by_role("button", name="Log in").click()
         expect(dialog).to_be_hidden()
+        tab.is_saved()
+        assert tab.stored() == {tasks[0].clip.keyframes()[0]: "walk"}
+
+
+def test_what_a_removed_member_did_last_is_kept_until_they_are_back(tasks, live_server):
+    with label_tab(tasks[0], live_server.url, expected=FAILED_REQUESTS) as tab:
+        tab.open()
+        member = Member.objects.get(user__username="ann")
+        member.delete()
+        tab.press("KeyW")
+        expect(tab.page.get_by_role("alert")).to_contain_text("Ask an owner of the dataset.")
+        member.save()
+        tab.button("Try again").click()
+        tab.is_open()
         tab.is_saved()
         assert tab.stored() == {tasks[0].clip.keyframes()[0]: "walk"}
 
