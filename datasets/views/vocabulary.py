@@ -58,7 +58,7 @@ def vocabulary(request: HttpRequest, name: str) -> HttpResponse:
             messages.success(request, f"{saved} {added}" if count else saved)
             return redirect("datasets:vocabulary", name=name)
     if len(groups) == dataset.groups.count():
-        groups.append(EditedGroup(GroupForm(prefix=NEW), []))
+        groups.append(EditedGroup(GroupForm(prefix=NEW, use_required_attribute=False), []))
     changed = Action.objects.filter(dataset=dataset).exclude(retired_at=None, merged_into=None)
     context = {
         "dataset": dataset, "groups": groups, "is_fixed": is_fixed, "error": error,
@@ -92,12 +92,12 @@ def _groups(request: HttpRequest, dataset: Dataset, *, is_fixed: bool) -> list[E
         )
         for row, keys in zip(rows, posted, strict=True)
     ]
-    if request.POST.get(f"{NEW}-name", "").strip():
-        found.append(
-            EditedGroup(
-                GroupForm(request.POST, prefix=NEW, instance=ActionGroup(dataset=dataset)), []
-            )
-        )
+    if any(request.POST.get(f"{NEW}-{field}", "").strip() for field in ("name", "added")):
+        new = GroupForm(
+            request.POST, prefix=NEW, instance=ActionGroup(dataset=dataset),
+            use_required_attribute=False,
+        )  # fmt: skip
+        found.append(EditedGroup(new, []))
     return found
 
 

@@ -1,5 +1,7 @@
 """The vocabulary page: what can be changed before tasks are assigned, and after."""
 
+import re
+
 import pytest
 from django.urls import reverse
 from django.utils.html import escape
@@ -168,6 +170,25 @@ def test_a_refused_change_says_why_and_keeps_what_was_typed(browser, dataset, ad
     assert page.status_code == 422
     assert "Nothing was saved" in page.content.decode()
     assert escape(added) in page.content.decode()
+
+
+def test_a_new_group_is_no_duty_to_a_browser(browser, dataset):
+    page = browser.get(url()).content.decode()
+    fields = re.findall(r'<(?:input|select|textarea)[^>]*name="new-[^>]*>', page)
+    assert len(fields) > 3
+    assert not [field for field in fields if " required" in field]
+
+
+def test_actions_of_a_new_group_without_a_name_are_not_lost(browser, dataset):
+    data = posted(dataset) | {
+        "new-added": "yodel",
+        "new-choice": "one",
+        "new-scope": "keyframe",
+    }
+    page = browser.post(url(), data)
+    assert page.status_code == 422
+    assert "yodel</textarea>" in page.content.decode()
+    assert not dataset.groups.filter(actions__name="yodel").exists()
 
 
 def test_in_use_the_page_locks_what_would_change_answers(browser, dataset):
