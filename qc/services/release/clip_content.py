@@ -62,6 +62,10 @@ class ContentReader:
                 dataset=dataset, merged_into=None
             ).values_list("group__name", "name", "action_id")
         }
+        # A decision keeps the name that an action had; answers are read again, it is not.
+        for group in groups.prefetch_related("actions"):
+            for old, new in group.former_names().items():
+                self._ids.setdefault((group.name, old), self._ids[group.name, new])
 
     def read(self, approved: list[ApprovedClip]) -> Iterator[ReleaseClip]:
         """The content of each clip, in order, without a split."""
@@ -150,7 +154,11 @@ class ContentReader:
     ) -> Origin:
         """The origin of the answer to one group: votes, rule, decision."""
         ids = sorted(
-            self._id(clip, label.group, name) for name in label.actions if name not in NO_ACTION
+            {
+                self._id(clip, label.group, name)
+                for name in label.actions
+                if name not in NO_ACTION
+            }
         )
         votes = sorted(
             (self._annotators[name], answer)

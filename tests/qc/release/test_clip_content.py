@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from django.utils import timezone
 
+from annotation.services.action_changes import merge_action, rename_action
 from avaproject.base.work import Stage
 from datasets.core.formats import ava
 from qc.core.agreement.explanations import EXPLANATIONS, with_interval
@@ -26,6 +27,7 @@ from qc.services.agreement.reports import (
     report_agreement,
     summarise,
 )
+from qc.services.consensus.adjudicate import adjudicate
 from qc.services.release import clip_content
 from tests import make
 from tests.qc.release.corner import add_person, consensus_of, files_of, folder_of, made
@@ -242,6 +244,26 @@ def test_every_label_row_has_its_provenance(dataset, tmp_path):
     written = b"".join(files[name] for name in files if not name.startswith("checker/"))
     assert b"judge" not in written
     assert b'"ann"' not in written
+
+
+@pytest.mark.parametrize(("change", "action_id"), [("rename", 3), ("merge", 1)])
+def test_a_decision_for_an_action_that_is_called_otherwise_now_is_released(
+    dataset, change, action_id
+):
+    """Nobody answered sit, so no answers are read again; the reviewer alone decided so."""
+    consensus = consensus_of("shop-c0000")
+    adjudicate(
+        consensus.clip, second=2, person_id=1, group="posture", actions=["sit"],
+        user=make.make_user(is_superuser=True),
+    )  # fmt: skip
+    sit = dataset.actions.get(name="sit")
+    if change == "rename":
+        rename_action(sit, "be seated")
+    else:
+        merge_action(sit, dataset.actions.get(name="stand"))
+    rows = files_of(made(dataset))["AVA_dataset.csv"].decode().splitlines()
+    decided = [row.split(",") for row in rows if row.startswith("shop-c0000,0902,")]
+    assert [row[6] for row in decided] == [str(action_id)]
 
 
 def test_an_undone_decision_is_not_in_the_provenance(dataset):
