@@ -92,7 +92,9 @@ def _facts(
         formats=plan.options.formats,
         has_clips=plan.options.with_clips,
         images=[
-            example_image(folder, plan, sample) for sample in written.stats.samples.values()
+            image
+            for sample in written.stats.samples.values()
+            if (image := example_image(folder, plan, sample)) is not None
         ],
         answers=plan.answers,
         taken_out=plan.taken_out,

@@ -29,8 +29,11 @@ SAMPLE_SIDE = 480
 logger = logging.getLogger(__name__)
 
 
-def example_image(folder: Path, plan: ReleasePlan, sample: ReleaseSample) -> Image:
-    """A keyframe for the card, with its boxes and labels."""
+def example_image(folder: Path, plan: ReleasePlan, sample: ReleaseSample) -> Image | None:
+    """A keyframe for the card, with its boxes and labels.
+
+    None for a release of annotations whose clip has neither frames nor a video.
+    """
     if _has_large_frames(plan.options):
         name = ava.frame_file(frame_of(sample.timestamp))
         path = folder / "rawframes" / sample.video_id / name
@@ -40,7 +43,11 @@ def example_image(folder: Path, plan: ReleasePlan, sample: ReleaseSample) -> Ima
         ((_, rgb),) = read_frames(file, start=frame_of(sample.timestamp), count=1)
     else:
         clip = next(one.clip for one in plan.approved if one.clip.name == sample.video_id)
-        rgb = _annotation_frame(clip, sample.timestamp)
+        try:
+            rgb = _annotation_frame(clip, sample.timestamp)
+        except (OSError, MediaError):
+            logger.warning("The annotation frames of %s cannot be read", clip)
+            return None
     size = frame_size(rgb.shape[1], rgb.shape[0], longest_side=SAMPLE_SIDE)
     small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
     return Image(

@@ -6,6 +6,7 @@ import pytest
 from django.core.files.storage import default_storage
 
 from avaproject.base.work import Stage
+from qc.core.release.options import ReleaseOptions
 from qc.models import (
     Consensus,
     ConsensusBox,
@@ -121,3 +122,10 @@ def test_only_clips_without_video_is_refused_with_the_option_to_use(dataset):
     dataset.videos.update(file="")
     release = make_release(request_release(dataset).pk)
     assert "create a release of annotations only" in release.error
+
+
+def test_a_card_goes_without_images_that_nobody_has(dataset):
+    dataset.videos.update(file="")
+    options = ReleaseOptions.chosen("annotations")
+    release = make_release(request_release(dataset, options=options).pk)
+    assert (release.error, release.stage) == ("", Stage.DONE)
