@@ -162,7 +162,7 @@ def test_a_new_group_is_built_on_the_page(browser, dataset):
     assert names(dataset)[2] == ["coat", "suit"]
 
 
-@pytest.mark.parametrize("added", ["walk", "unset", 'say "hi"', "x" * 81])
+@pytest.mark.parametrize("added", ["walk", "Walk", "unset", 'say "hi"', "x" * 81])
 def test_a_refused_change_says_why_and_keeps_what_was_typed(browser, dataset, added):
     data = posted(dataset)
     data[f"{data['group'][0]}-added"] = added
