@@ -318,6 +318,24 @@ def test_axe_finds_nothing(tab):
             assert page.evaluate(VIOLATIONS) == [], (scheme, width, keys)
 
 
+def test_a_forced_palette_still_tells_persons_and_answers_apart(tab, tasks):
+    """Where the system sets all colours, as for people who see contrasts badly."""
+    seconds = tasks[0].clip.keyframes()
+    tab.page.emulate_media(forced_colors="active")
+    tab.press("KeyW KeyQ KeyW Enter Digit1")
+    tab.is_saved()
+
+    def background(selector: str) -> str:
+        found = tab.page.locator(selector).first
+        return str(found.evaluate("one => getComputedStyle(one).backgroundColor"))
+
+    answered, empty = (f".person-lane [data-second='{one}']" for one in (seconds[0], seconds[-1]))
+    swatches = [f".person-lane[data-person='{person}'] .swatch" for person in (1, 2)]
+    speeds = [f".segments [aria-pressed={value}]" for value in ("true", "false")]
+    for one, other in ((answered, empty), swatches, speeds):
+        assert background(one) != background(other)
+
+
 def test_the_frame_on_the_screen_is_the_keyframe(tab, tasks):
     """While stepping, the number drawn into the frame on the screen is the frame's own."""
     read = """() => {
