@@ -329,7 +329,9 @@ def test_a_forced_palette_still_tells_persons_and_answers_apart(tab, tasks):
         found = tab.page.locator(selector).first
         return str(found.evaluate("one => getComputedStyle(one).backgroundColor"))
 
-    answered, empty = (f".person-lane [data-second='{one}']" for one in (seconds[0], seconds[-1]))
+    answered, empty = (
+        f".person-lane [data-second='{one}']" for one in (seconds[0], seconds[-1])
+    )
     swatches = [f".person-lane[data-person='{person}'] .swatch" for person in (1, 2)]
     speeds = [f".segments [aria-pressed={value}]" for value in ("true", "false")]
     for one, other in ((answered, empty), swatches, speeds):
