@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avaproject.base.storage import StorageError
 from datasets.clip_frames import read_frame
 from datasets.core.formats import ava
 from datasets.core.media.clips_and_keyframes import FRAME_RATE
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 def example_image(folder: Path, plan: ReleasePlan, sample: ReleaseSample) -> Image | None:
     """A keyframe for the card, with its boxes and labels.
 
-    None for a release of annotations whose clip has neither frames nor a video.
+    None for a release of annotations whose clip has no image any more.
     """
     if _has_large_frames(plan.options):
         name = ava.frame_file(frame_of(sample.timestamp))
@@ -43,11 +44,10 @@ def example_image(folder: Path, plan: ReleasePlan, sample: ReleaseSample) -> Ima
         ((_, rgb),) = read_frames(file, start=frame_of(sample.timestamp), count=1)
     else:
         clip = next(one.clip for one in plan.approved if one.clip.name == sample.video_id)
-        try:
-            rgb = _annotation_frame(clip, sample.timestamp)
-        except (OSError, MediaError):
-            logger.warning("The annotation frames of %s cannot be read", clip)
+        shown = _annotation_frame(clip, sample.timestamp)
+        if shown is None:
             return None
+        rgb = shown
     size = frame_size(rgb.shape[1], rgb.shape[0], longest_side=SAMPLE_SIDE)
     small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
     return Image(
@@ -98,16 +98,13 @@ def _keyframe(folder: Path, plan: ReleasePlan, clip: Clip, timestamp: int) -> ND
     Where faces are blurred, they are here, too.
     """
     if clip.frames or clip.video.file:
-        try:
-            rgb = _annotation_frame(clip, timestamp)
-        except (OSError, MediaError):
-            logger.warning("The annotation frames of %s cannot be read", clip)
-        else:
+        shown = _annotation_frame(clip, timestamp)
+        if shown is not None:
             if plan.blurring:
-                rgb = np.ascontiguousarray(rgb)
+                shown = np.ascontiguousarray(shown)
                 frame = window_of(clip).start_frame + frame_of(timestamp)
-                plan.blurring.blur_frame(clip, rgb, frame)
-            return rgb
+                plan.blurring.blur_frame(clip, shown, frame)
+            return shown
     if plan.options.with_frames:
         path = folder / "rawframes" / clip.name / ava.frame_file(frame_of(timestamp))
         return decode_jpeg(path.read_bytes())[..., ::-1]
@@ -116,8 +113,17 @@ def _keyframe(folder: Path, plan: ReleasePlan, clip: Clip, timestamp: int) -> ND
     return rgb
 
 
-def _annotation_frame(clip: Clip, timestamp: int) -> NDArray[np.uint8]:
-    """The image of a keyframe as shown to annotators."""
+def _annotation_frame(clip: Clip, timestamp: int) -> NDArray[np.uint8] | None:
+    """The image of a keyframe as shown to annotators; None if it can't be read any more.
+
+    Raises StorageError if the bucket is away, which is no reason to go without the image.
+    """
     second = frame_of(timestamp) // FRAME_RATE - window_of(clip).pad_seconds
-    content = read_frame(clip, second * clip.video.dataset.annotation_fps)
-    return decode_jpeg(content)[..., ::-1]
+    try:
+        content = read_frame(clip, second * clip.video.dataset.annotation_fps)
+        return decode_jpeg(content)[..., ::-1]
+    except StorageError:
+        raise
+    except (OSError, MediaError):
+        logger.warning("The annotation frames of %s cannot be read", clip)
+        return None

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import default_storage
 
+from avaproject.base.storage import StorageError
 from avaproject.base.work import Stage
 from qc.core.release.options import ReleaseOptions
 from qc.models import (
@@ -129,3 +130,14 @@ def test_a_card_goes_without_images_that_nobody_has(dataset):
     options = ReleaseOptions.chosen("annotations")
     release = make_release(request_release(dataset, options=options).pk)
     assert (release.error, release.stage) == ("", Stage.DONE)
+
+
+def test_images_are_waited_for_where_the_bucket_is_away(dataset, monkeypatch):
+    def away(*_):
+        raise StorageError("The bucket is unavailable.")
+
+    monkeypatch.setattr("qc.services.release.release_images.read_frame", away)
+    options = ReleaseOptions.chosen("annotations")
+    release = make_release(request_release(dataset, options=options).pk)
+    assert release.stage == Stage.WAITING
+    assert release.error == "The bucket is unavailable. It will be retried automatically."
