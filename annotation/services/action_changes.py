@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from annotation.models import Annotation, AnswerDraft, AnswerVersion, CvatProject
 from avaproject.base.work import Stage
 from datasets.accounts.activity import record
-from datasets.core.vocabulary import VocabularyError, checked
+from datasets.core.vocabulary import VocabularyError, check_case, checked
 from datasets.models import Action, Dataset
 from datasets.selectors import vocabulary_of
 
@@ -149,6 +149,7 @@ def _check_name(action: Action, name: str) -> None:
     )
     try:
         checked(renamed)
+        check_case([name, *(one.name for one in others)], present={one.name for one in others})
     except VocabularyError as error:
         raise ActionChangeError(str(error)) from error
 

@@ -8,7 +8,7 @@ lines never renumbers an action. Names are of any script; consumers that read AS
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from datasets.core.action_groups import RESERVED, SCOPES
@@ -281,6 +281,24 @@ def _check_action(action: VocabularyAction) -> None:
             _("action %(name)r: use 1 to %(max_length)s characters without double quotes")
             % {"name": name, "max_length": MAX_LENGTH}
         )
+
+
+def check_case(names: Iterable[str], *, present: Collection[str] = ()) -> None:
+    """Raises VocabularyError for a name that differs from another only in case.
+
+    Args:
+        present: Names that are there already; they stay, whatever they are.
+
+    >>> check_case(["walk", "Walk"], present=["walk", "Walk"])
+    """
+    known: dict[str, str] = {}
+    for name in sorted(names, key=lambda one: one not in present):
+        other = known.setdefault(name.casefold(), name)
+        if other != name and name not in present:
+            raise VocabularyError(
+                _("%(one)r differs from %(other)r only in case: choose another name")
+                % {"one": name, "other": other}
+            )
 
 
 def _check_all_differ(names: list[str], what: str) -> None:

@@ -24,6 +24,7 @@ from datasets.core.vocabulary import (
     VocabularyAction,
     VocabularyError,
     VocabularyGroup,
+    check_case,
     checked,
     parse_yaml,
 )
@@ -52,6 +53,8 @@ class ListedAction(NamedTuple):
 def parse_vocabulary(text: str, *, ava: Vocabulary = ()) -> Vocabulary:
     """The groups in `text`, whichever of the known formats it is in. Raises VocabularyError.
 
+    No two names may differ only in case.
+
     Args:
         ava: AVA's own vocabulary, by which lists without label types are recognised.
 
@@ -59,6 +62,12 @@ def parse_vocabulary(text: str, *, ava: Vocabulary = ()) -> Vocabulary:
     (VocabularyAction(action_id=3, name='walk'), VocabularyAction(action_id=7, name='sit'))
     """
     _check(text)
+    found = _parse(text, ava)
+    check_case(action.name for group in found for action in group.actions)
+    return found
+
+
+def _parse(text: str, ava: Vocabulary) -> Vocabulary:
     bare = "\n".join(line for line in text.splitlines() if not _is_comment(line)).strip()
     if bare[:1] in ("[", "{") and '"' in bare:
         return parse_cvat_labels(bare)

@@ -19,6 +19,7 @@ from datasets.core.vocabulary import (
     VocabularyAction,
     VocabularyError,
     VocabularyGroup,
+    check_case,
     checked,
     refused_changes,
 )
@@ -75,7 +76,10 @@ def change_vocabulary(dataset: Dataset, wanted: Sequence[WantedGroup]) -> int:
                 _("tasks are assigned, so the vocabulary can only grow: %(refused)s")
                 % {"refused": "; ".join(refused)}
             )
-        _check_case(wanted)
+        check_case(
+            (one.name for group in new for one in group.actions),
+            present={action.name for action in actions.values()},
+        )
         _check_not_reused(new, actions)
         _check_fits(new)
         _store(dataset, wanted, new, groups, actions)
@@ -120,21 +124,6 @@ def _vocabulary(wanted: Sequence[WantedGroup], ids: list[list[int]]) -> Vocabula
             for group, numbers in zip(wanted, ids, strict=True)
         )
     )  # fmt: skip
-
-
-def _check_case(wanted: Sequence[WantedGroup]) -> None:
-    """Raises VocabularyError for a new action that differs from another only in case."""
-    every = [one for group in wanted for one in group.actions]
-    known = {one.name.casefold(): one.name for one in every if one.pk is not None}
-    for one in every:
-        if one.pk is not None:
-            continue
-        other = known.setdefault(one.name.casefold(), one.name)
-        if other != one.name:
-            raise VocabularyError(
-                _("%(one)r differs from %(other)r only in case: choose another name")
-                % {"one": one.name, "other": other}
-            )
 
 
 def _check_not_reused(vocabulary: Vocabulary, known: dict[int, Action]) -> None:

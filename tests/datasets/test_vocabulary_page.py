@@ -119,6 +119,17 @@ def test_a_vocabulary_in_use_grows_and_keeps_its_meaning(dataset):
     assert change_vocabulary(dataset, wanted(dataset, actions=(*old, WantedAction("run")))) == 1
 
 
+def test_an_action_keeps_a_name_that_differs_only_in_case_but_gets_none(dataset):
+    stand, walk, *others = wanted(dataset)[0].actions
+    renamed = (stand._replace(name="Walk"), walk, *others)
+    with pytest.raises(VocabularyError, match="'Walk' differs from 'walk' only in case"):
+        change_vocabulary(dataset, wanted(dataset, actions=renamed))
+    change_vocabulary(dataset, wanted(dataset, actions=(stand._replace(name="Stand"), walk)))
+    dataset.actions.filter(name="Stand").update(name="Walk")  # as older datasets may have it
+    kept = (*wanted(dataset)[0].actions, WantedAction("run"))
+    assert change_vocabulary(dataset, wanted(dataset, actions=kept)) == 1
+
+
 def test_what_cvat_would_refuse_is_refused_here(dataset):
     more = tuple(WantedAction(f"{number} {'x' * 70}") for number in range(60))
     with pytest.raises(VocabularyError, match="does not fit into packages and CVAT"):

@@ -147,8 +147,9 @@ def test_a_retired_action_is_not_offered_and_its_answers_count(dataset):
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("walk", "so already"), ("sit", "another action"), ("unset", "reserved"), ("", "1 to 80")],
-)
+    [("walk", "so already"), ("sit", "another action"), ("Sit", "only in case"),
+     ("unset", "reserved"), ("", "1 to 80")],
+)  # fmt: skip
 def test_a_name_that_an_action_cannot_have_is_refused(dataset, name, why):
     with pytest.raises(ActionChangeError, match=why):
         rename_action(action(dataset, "walk"), name)

@@ -164,6 +164,12 @@ def test_a_list_that_begins_with_0_says_what_to_do():
         parse_vocabulary("0: push up\n1: sit\n")
 
 
+@pytest.mark.parametrize("text", ["1: walk\n2: Walk\n", "walk\nsit\nWALK\n"])
+def test_two_names_that_differ_only_in_case_are_refused(text):
+    with pytest.raises(VocabularyError, match="differs from 'walk' only in case"):
+        parse_vocabulary(text)
+
+
 def test_a_name_to_show_counts_before_that_of_another_list():
     text = 'item { name: "/m/01g317" id: 1 display_name: "person" }'
     assert parse_action_list(text) == [(1, "person", "")]
