@@ -1,8 +1,14 @@
 """The result of a check of a release: one sentence, for what holds or the first faults."""
 
+import csv
+import struct
 from collections.abc import Iterable
 
 EXAMPLES = 3
+ODD_CONTENT = (  # what reading a file raises that holds what none should
+    OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
+    RecursionError, csv.Error, struct.error,
+)  # fmt: skip
 
 
 class CheckFailedError(ValueError):

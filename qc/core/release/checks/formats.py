@@ -5,8 +5,6 @@ and gives persons as the AVA files have them.
 """
 
 import configparser
-import csv
-import struct
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ import numpy as np
 from datasets.core.formats import ava
 from datasets.core.formats.persons_csv import PERSONS
 from qc.core.release.checks import format_readers as readers
-from qc.core.release.checks.expectations import expect
+from qc.core.release.checks.expectations import ODD_CONTENT, expect
 from qc.core.release.checks.format_readers import FormatPerson
 from qc.core.release.checks.proposals import persons_at
 from qc.core.release.reader import ReleaseReader, ReleaseReadError
@@ -28,10 +26,7 @@ SUBSETS = {"train": "training", "val": "validation", "test": "testing"}
 TUBE_TOLERANCE = 0.01  # pixels, of boxes in float32 between keyframes
 Faults = Iterator[str]
 Key = tuple[str, int, int]  # video_id, timestamp, person
-_UNREADABLE = (
-    OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
-    RecursionError, configparser.Error, csv.Error, ElementTree.ParseError, struct.error,
-)  # fmt: skip
+_UNREADABLE = (*ODD_CONTENT, configparser.Error, ElementTree.ParseError)
 
 
 class CsvPerson(NamedTuple):

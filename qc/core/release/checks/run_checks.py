@@ -21,18 +21,13 @@ from qc.core.release.checks import provenance as provenance
 from qc.core.release.checks import rows as rows
 from qc.core.release.checks import training_configs as configs
 from qc.core.release.checks import vocabulary as vocabulary
-from qc.core.release.checks.expectations import CheckFailedError
+from qc.core.release.checks.expectations import ODD_CONTENT, CheckFailedError
 from qc.core.release.packing import FileSum, ignore
 from qc.core.release.reader import ReleaseReader, ReleaseReadError
 
 # Checks by likelihood. They may fail on a release whose provenance is sound, such as one of odd
 # footage: whoever makes a release is warned, and is not kept from it.
 BY_LIKELIHOOD = ("split sizes", "identities", "scores", "motion", "decisions")
-
-_ODD = (  # what content raises that no check foresaw; the other checks go on
-    ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError,
-    OSError,
-)  # fmt: skip
 
 
 class Check(TypedDict):
@@ -87,7 +82,7 @@ def checks_of(
             yield Check(name=name, passed=True, sentence=check(release))
         except (CheckFailedError, ReleaseReadError) as error:
             yield Check(name=name, passed=False, sentence=str(error))
-        except _ODD as error:
+        except ODD_CONTENT as error:  # no check foresaw it; the others go on
             sentence = (
                 f"This cannot be checked: a file holds what none should ({error!r:.200})."
             )
