@@ -41,8 +41,10 @@ def no_permission(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Django's CSRF_FAILURE_VIEW; to a script its session has ended: one that logged in since
-    the page was opened has other tokens (static/js/log_in_dialog.js)."""
+    """Django's CSRF_FAILURE_VIEW; to scripts it is a session that has ended.
+
+    Who logged in since the page was opened has another token (`static/js/log_in_dialog.js`).
+    """
     if is_from_script(request):
         return JsonResponse({"error": _(SESSION_MESSAGE)}, status=401)
     return django_csrf_failure(request, reason)

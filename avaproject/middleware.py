@@ -116,10 +116,10 @@ class RefuseOtherMethods:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        is_opened = request.method == "GET" and request.accepts("text/html")
-        if response.status_code != 405 or not is_opened or is_from_script(request):
+        is_by_a_person = request.method == "GET" and request.accepts("text/html")
+        if response.status_code != 405 or not is_by_a_person:
             return response
-        if is_from_program(request):
+        if is_from_script(request) or is_from_program(request):
             return response
         page = render(request, "400.html", {"sentence": _(FORM_MESSAGE)}, status=405)
         page["Allow"] = response.headers["Allow"]
