@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from django.urls import reverse
 from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -33,6 +34,15 @@ def chromium_page(*, expected: str = "") -> Iterator[Page]:
         browser.close()
     found = [text for text in errors if not expected or expected not in text]
     assert not found, found
+
+
+def log_in(page: Page, address: str, name: str) -> None:
+    """Log in as a user whom `make_user` has made."""
+    page.goto(address + reverse("login"))
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill("a-password")
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(lambda url: "/login/" not in url)
 
 
 def _record(message: ConsoleMessage, errors: list[str]) -> None:

@@ -4,12 +4,12 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from datasets.models import Clip
 from qc.models import Consensus, Review
 from qc.services.consensus.build_consensus import build_clip_consensus, plan_consensuses
-from tests.browser import chromium_page
+from tests.browser import chromium_page, log_in
 from tests.make import (
     make_annotator,
     make_clips,
@@ -60,14 +60,6 @@ def tasks(clip):
     return tasks
 
 
-def log_in(page: Page, address: str) -> None:
-    page.goto(address)
-    page.get_by_label("Username").fill("boss")
-    page.get_by_label("Password").fill("a-password")
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/datasets/")
-
-
 def path(view: str, *arguments: object) -> str:
     return reverse(f"qc:{view}", args=["shop", *arguments])
 
@@ -75,7 +67,7 @@ def path(view: str, *arguments: object) -> str:
 def test_a_approves_r_asks_for_a_reason_and_both_go_on(tasks, live_server):
     first, second = tasks
     with chromium_page() as page:
-        log_in(page, live_server.url)
+        log_in(page, live_server.url, "boss")
         page.goto(live_server.url + path("task", first.pk))
         page.wait_for_selector("#player[data-ready]")
         page.keyboard.press("r")
@@ -92,7 +84,7 @@ def test_a_approves_r_asks_for_a_reason_and_both_go_on(tasks, live_server):
 
 def test_letters_typed_into_a_reason_decide_nothing(tasks, live_server):
     with chromium_page() as page:
-        log_in(page, live_server.url)
+        log_in(page, live_server.url, "boss")
         page.goto(live_server.url + path("task", tasks[0].pk))
         page.wait_for_selector("#player[data-ready]")
         page.locator("#reason").click()
@@ -106,7 +98,7 @@ def test_two_versions_are_compared_in_the_player(tasks, live_server):
     earlier, later = task.versions.get(), make_version(task, WALK)
     later.annotations.filter(second__gte=5).update(answers=SIT)
     with chromium_page() as page:
-        log_in(page, live_server.url)
+        log_in(page, live_server.url, "boss")
         page.goto(live_server.url + path("task", task.pk))
         page.wait_for_selector("#player[data-ready]")
         compare = page.get_by_label("Compare with")
@@ -126,7 +118,7 @@ def test_two_versions_are_compared_in_the_player(tasks, live_server):
 def test_questions_play_by_themselves_unless_motion_is_reduced(tasks, live_server, motion):
     with chromium_page() as page:
         page.emulate_media(reduced_motion=motion)
-        log_in(page, live_server.url)
+        log_in(page, live_server.url, "boss")
         page.goto(live_server.url + path("adjudication"))
         page.wait_for_selector("#adjudication[data-shown]")
         video = page.locator("#player video")
@@ -140,7 +132,7 @@ def test_questions_play_by_themselves_unless_motion_is_reduced(tasks, live_serve
 
 def test_the_next_item_comes_once_it_can_be_loaded_again(tasks, live_server):
     with chromium_page(expected="Failed to load resource") as page:
-        log_in(page, live_server.url)
+        log_in(page, live_server.url, "boss")
         page.route("**/adjudication/next/**", lambda route: route.abort())
         page.goto(live_server.url + path("adjudication"))
         page.wait_for_selector("#adjudication[data-shown]")

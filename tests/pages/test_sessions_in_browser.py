@@ -13,7 +13,7 @@ from tests.annotation.labelling.label_browser import (
     label_tab,
     make_label_tasks,
 )
-from tests.browser import chromium_page
+from tests.browser import chromium_page, log_in
 from tests.make import make_dataset, make_user
 from tests.pages.test_all_pages_in_browser import pytestmark as marks
 from tests.server_process import wait_until
@@ -36,14 +36,6 @@ def page(live_server, monkeypatch) -> Iterator[Page]:
         page.wait_for_load_state("networkidle")
         page.locator("#id_description").fill(TEXT)
         yield page
-
-
-def log_in(page: Page, address: str, name: str) -> None:
-    page.goto(address + reverse("login"))
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("Password").fill("a-password")
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(lambda url: "/login/" not in url)
 
 
 def log_in_in_another_tab(page: Page, address: str, name: str) -> None:
